@@ -13,8 +13,8 @@ ModelOpt have a factor (and divisor 1), those of compressed-tensors a divisor (a
 import numpy as np
 
 from fourcc import Array, Blocks, Floats, Format, Geometry, Original, Parts, packed, per_block, per_matrix
-from fourcc.formats.f8e4 import TABLE
 from fourcc.formats.layouts.e2m1 import LARGEST, LEVELS, nearest_even
+from fourcc.formats.layouts.e4m3 import TABLE
 from fourcc.formats.layouts.error_bounds import largest
 from fourcc.formats.layouts.extremes import extremes
 

@@ -721,12 +721,41 @@ def decode_f8e4(parts: Bytes, rows: int, cols: int) -> list[float]:
     return [f8e4_value(byte) for byte in parts["values"]]
 
 
+def decode_f8e8(parts: Bytes, rows: int, cols: int) -> list[float]:
+    """8 bits of exponent; 0xff is NaN."""
+    return [math.nan if byte == 255 else 2.0 ** (byte - 127) for byte in parts["values"]]
+
+
 def f8e4_value(byte: int) -> float:
     """The value of one byte."""
     sign, exponent, mantissa = (-1.0 if byte & 128 else 1.0), byte >> 3 & 15, byte & 7
     if byte & 127 == 127:
         return math.nan
     return sign * (2.0 ** (exponent - 7) * (1 + mantissa / 8) if exponent else 2.0**-6 * mantissa / 8)
+
+
+def decode_f8_g(parts: Bytes, rows: int, cols: int, group: int = 128) -> list[float]:
+    """Formula: w = float32(scale * number), the scale of row i and column j at (i, j // group)."""
+    scales, values, groups = read("f", parts["scales"]), parts["values"], -(-cols // group)
+    number = [f8e4_value(byte) for byte in values]
+    return [f32(scales[i * groups + j // group] * number[i * cols + j]) for i in range(rows) for j in range(cols)]
+
+
+def encode_f8_g(w: Weights, rows: int, cols: int, options: Mapping[str, object]) -> Bytes:
+    """Formula: scale = amax / 448; the number nearest to w / scale, all in float32."""
+    group, scales, values = int(options.get("group", 128)), [], []  # type: ignore[call-overload]
+    for i in range(rows):
+        for block in cut(w[i * cols : (i + 1) * cols], group):
+            scale = f32(max(map(abs, block)) / 448)
+            scales.append(scale)
+            values += [f8e4_byte(f32(x / scale) if scale else math.copysign(0, x)) for x in block]
+    return {"scales": write("f", scales), "values": bytes(values)}
+
+
+def f8e4_byte(x: float) -> int:
+    """The byte of the number nearest to x, of two the even one; x keeps its sign."""
+    byte = min(range(127), key=lambda byte: (abs(abs(x) - f8e4_value(byte)), byte & 1))
+    return byte + (128 if math.copysign(1, x) < 0 else 0)
 
 
 def encode_nf4(w: Weights, rows: int, cols: int, options: Mapping[str, object]) -> Bytes:
@@ -995,7 +1024,9 @@ DECODERS: dict[str, Callable[..., list[float]]] = {  # (parts, rows, cols), the 
     "NF4": decode_nf4,
     "BF16": decode_bf16,
     "F8E4": decode_f8e4,
+    "F8_G": decode_f8_g,
     "F8E5": decode_f8e5,
+    "F8E8": decode_f8e8,
     "F16": decode_plain("e"),
     "F32": decode_plain("f"),
     "F64": decode_plain("d"),
@@ -1026,6 +1057,7 @@ ENCODERS: dict[str, Callable[[Weights, int, int, Mapping[str, object]], Bytes]] 
     "Q8_0": encode_q8_0,
     "Q4_0": encode_q4_0,
     "NF4": encode_nf4,
+    "F8_G": encode_f8_g,
     "NV4T": encode_nv4t,
     "BF16": encode_bf16,
     "F16": encode_plain("e"),

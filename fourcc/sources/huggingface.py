@@ -28,6 +28,7 @@ from fourcc.sources.same_bytes import equal
 from fourcc.sources.source import Hyper, Source, SourceTensor
 from fourcc.sources.tokenizer import beside
 from fourcc.sources.weight_only import gathered
+from fourcc.sources.weight_only.modelopt import quantization_beside
 from fourcc.sources.weight_scheme import Scheme, scheme_name, scheme_of
 
 CONFIG = "config.json"
@@ -66,7 +67,7 @@ def adopt(source: Source, folder: Path) -> Source:
         blobs, tokenizer_files, notes = beside(folder)
         source = attrs.evolve(
             source,
-            companions=(*source.companions, path, *tokenizer_files),
+            companions=(*source.companions, path, *config.beside, *tokenizer_files),
             blobs=blobs,
             notes=(*source.notes, *notes),
         )
@@ -88,11 +89,13 @@ class _Config:
     path: Path
     fields: Mapping[str, Any]
     data: bytes = b""
+    beside: tuple[Path, ...] = ()  # other files that say something of it
 
     @classmethod
     def read(cls, path: Path) -> _Config:
         data = contents(path, MAX_CONFIG, "a config")
-        return cls(path, parse_object(data, path), data)
+        fields, beside = quantization_beside(parse_object(data, path), path.parent)
+        return cls(path, fields, data, beside)
 
     @property
     def is_llama(self) -> bool:

@@ -18,16 +18,17 @@ Rows = Callable[[int, int], Array]  # (first, last) -> those rows of a matrix
 
 
 def down(words: Array, bits: int) -> Array:
-    """Codes packed down the columns, in one stream of bits: int32 (n, m) -> uint8 (32 n / bits, m)."""
+    """Codes packed down the columns, in one stream of bits: int32 (n, m) -> uint8 (32 n // bits, m)."""
     return along(words.T, bits).T
 
 
 def along(words: Array, bits: int) -> Array:
-    """Codes packed along the rows, in one stream of bits, low bits first: int32 (n, m) -> uint8 (n, 32 m / bits)."""
+    """Codes packed along the rows, in one stream of bits, low bits first: int32 (n, m) -> uint8 (n, 32 m // bits)."""
     stream = np.ascontiguousarray(words, "<i4").view(np.uint8)  # (n, 4 m)
     if bits == 8:
         return stream
-    flags = np.unpackbits(stream, axis=1, bitorder="little").reshape(len(stream), -1, bits)
+    count = 8 * stream.shape[1] // bits  # bits that are left at the end of a row are no code
+    flags = np.unpackbits(stream, axis=1, count=count * bits, bitorder="little").reshape(len(stream), count, bits)
     return np.packbits(flags, axis=2, bitorder="little")[:, :, 0]
 
 

@@ -23,6 +23,7 @@ NOTED = {
     ("Q8_B", "idempotence"): "the mean of decoded weights is another one",
     ("Q8_F", "idempotence"): "127 times a float32, over 127, is another one now and then",
     ("Q8_G", "idempotence"): "127 times a float32, over 127, is another one now and then",
+    ("F8_G", "idempotence"): "448 times a float32, over 448, is another one now and then",
     ("Q8_T", "idempotence"): "127 times a float32, over 127, is another one now and then",
     ("Q8_M", "idempotence"): "so is 255 times one, over 255",
     ("Q4_M", "idempotence"): "so is 15 times one, over 15",

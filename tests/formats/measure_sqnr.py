@@ -19,6 +19,7 @@ ENCODERS: list[tuple[str, dict[str, object]]] = [
     ("Q8_B", {}),
     ("Q8_0", {}),
     ("Q8_G", {}),
+    ("F8_G", {}),
     ("Q8_T", {}),
     ("Q8_M", {}),
     ("Q8_Z", {}),

@@ -30,7 +30,20 @@ from tests.sources.writers_weight_only import KINDS as WEIGHT_ONLY
 from tests.sources.writers_weight_only import checkpoint
 
 H, TENSORS = w.llama(layers=1)
-SIZES = {"F32": 4, "F16": 2, "BF16": 2, "F64": 8, "I8": 1, "U8": 1, "I16": 2, "I32": 4, "I64": 8, "BOOL": 1}
+SIZES = {
+    "F32": 4,
+    "F16": 2,
+    "BF16": 2,
+    "F64": 8,
+    "I8": 1,
+    "U8": 1,
+    "F8_E4M3": 1,
+    "F8_E8M0": 1,
+    "I16": 2,
+    "I32": 4,
+    "I64": 8,
+    "BOOL": 1,
+}
 SMALL = 1 << 16  # bytes that a laid-out tensor may have
 FAILURES = (struct.error, ArithmeticError, TypeError, ValueError, KeyError, IndexError, AttributeError, MemoryError)
 

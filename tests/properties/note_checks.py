@@ -1,11 +1,13 @@
 """Checks each note against the files that were made, which are read by their own packages where there are such."""
 
+import copy
 import json
 import re
 import struct
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import gguf
 import msgpack
@@ -460,6 +462,26 @@ def _idle_groups(case: Case, _: str, match: re.Match[str]) -> None:
         if name.endswith("g_idx") and len(set(array.tolist())) < len(case.stored[name.replace("g_idx", "scales")])
     ]
     assert (match[1], int(match[2] or 0)) == (idle[0], len(idle) - 1)
+
+
+@says(r"activations are not quantized, though the config says so \((.*)\): only weights are")
+def _activations(case: Case, _: str, match: re.Match[str]) -> None:
+    stated: dict[str, Any] = copy.deepcopy(case.config["quantization_config"])  # type: ignore[assignment]
+    for group in stated["config_groups"].values():
+        inputs = group.pop("input_activations")
+        assert match[1] == f"{inputs['num_bits']}-bit {inputs['type']}"
+    hyper, tensors = rewritten(case, "silent", quantization_config=stated)
+    assert hyper == case.hyper
+    assert same(tensors, case.kept)
+
+
+@says(r"(\d+) of the tensors scale activations \((.*)\) and are left out: no weight depends on them")
+def _input_scales(case: Case, _: str, match: re.Match[str]) -> None:
+    scales = {name for name in case.stored if name.endswith(".input_scale")}
+    assert (int(match[1]), match[2]) == (len(scales), "*.input_scale")
+    assert not [name for name in case.kept if name.endswith("scale")]
+    without = {name: array * (2 if name in scales else 1) for name, array in case.stored.items()}
+    assert same(with_only(case, "doubled", without), case.kept)
 
 
 # -- exports

@@ -1,9 +1,11 @@
 """Checkpoints of which something is to be noted, each with how it is converted and exported."""
 
+import copy
 import json
 import struct
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import attrs
 import numpy as np
@@ -253,6 +255,21 @@ def idle_groups(stored: Arrays) -> Arrays:
     return stored | {name: np.where(stored[name] == 2, 1, stored[name]).astype("<i4")}
 
 
+def input_scales(stored: Arrays) -> Arrays:
+    """Each quantized matrix has a scale for what it is multiplied with."""
+    modules = [name.removesuffix("_scale") for name in stored if name.endswith(".weight_scale")]
+    return stored | {f"{name.removesuffix('.weight')}.input_scale": np.ones(1, "<f4") for name in modules}
+
+
+def w8a8() -> dict[str, object]:
+    """compressed-tensors' words for int8 weights and activations."""
+    _, said, _ = checkpoint("compressed int8")
+    quantization: dict[str, Any] = copy.deepcopy(said["quantization_config"])  # type: ignore[assignment]
+    for group in quantization["config_groups"].values():
+        group["input_activations"] = {"num_bits": 8, "type": "int", "dynamic": False}
+    return quantization
+
+
 def int8(folder: Path) -> Path:
     """Codes with scales, in no scheme that is read."""
     h, ours = llama(**SIZES)
@@ -352,10 +369,11 @@ MODELS = {
     "an index with a copy": Model(copied_once),
     "int8": Model(int8),
     "GPTQ with exceptions": Model(
-        weight_only(dict, quantization_config={"quant_method": "gptq", "bits": 4, "dynamic": {"+:x": {"bits": 8}}})
+        weight_only(dict, quantization_config={"quant_method": "gptq", "bits": 4, "dynamic": {"+:x": {"bits": 5}}})
     ),
     "no name of a scheme": Model(made(quantization_config={"bits": 4})),
     "no scheme": Model(made(quantization_config="4 bits")),
     "no index of groups": Model(weight_only(no_index)),
+    "quantized activations": Model(weight_only(input_scales, "compressed int8", quantization_config=w8a8())),
     "idle groups": Model(weight_only(idle_groups, "gptq act-order")),
 }

@@ -26,19 +26,19 @@ Parts = dict[str, tuple[str, tuple[int, ...]]]  # ending -> dtype and shape
 # Scheme -> what stands for the matrix, the config's words, and the name that messages give.
 SCHEMES: dict[str, tuple[Parts, dict[str, object], str]] = {
     "fp8": (
-        {".weight": ("F8_E4M3", (12, 10)), ".weight_scale_inv": ("F32", (1, 1))},
-        {"quantization_config": {"quant_method": "fp8", "fmt": "e4m3", "weight_block_size": [128, 128]}},
-        "fp8 (fmt e4m3)",
+        {".weight": ("F8_E5M2", (12, 10)), ".weight_scale_inv": ("F32", (1, 1))},
+        {"quantization_config": {"quant_method": "fp8", "fmt": "e5m2", "weight_block_size": [128, 128]}},
+        "fp8 (fmt e5m2)",
     ),
     "modelopt nvfp4": (
         {
             ".weight": ("U8", (12, 5)),
             ".weight_scale": ("F8_E4M3", (12, 1)),
             ".weight_scale_2": ("F32", ()),
-            ".input_scale": ("F32", ()),
+            ".pre_quant_scale": ("F32", (10,)),
         },
-        {"quantization_config": {"quant_method": "modelopt", "quant_algo": "NVFP4"}},
-        "modelopt (quant_algo NVFP4)",
+        {"quantization_config": {"quant_method": "modelopt", "quant_algo": "NVFP4_AWQ"}},
+        "modelopt (quant_algo NVFP4_AWQ)",
     ),
     "bitsandbytes int8": (
         {".weight": ("I8", (12, 10)), ".SCB": ("F32", (12,)), ".weight_format": ("U8", ())},
@@ -67,8 +67,8 @@ SCHEMES: dict[str, tuple[Parts, dict[str, object], str]] = {
             ".scales": ("F16", (1, 12)),
             ".g_idx": ("I32", (10,)),
         },
-        {"quantization_config": {"quant_method": "gptq", "bits": 4, "dynamic": {"+:.*down_proj": {"bits": 8}}}},
-        "gptq (bits 4, 'dynamic': other bits for some modules)",
+        {"quantization_config": {"quant_method": "gptq", "bits": 4, "dynamic": {"+:.*down_proj": {"bits": 5}}}},
+        "gptq (bits 4, 'dynamic': other settings for some modules)",
     ),
     "compressed fp8": (
         {".weight": ("F8_E4M3", (12, 10)), ".weight_scale": ("BF16", (12, 1))},

@@ -15,7 +15,7 @@ from fourcc.sources import open_source
 from tests.examples import examples
 from tests.sources.test_fuzz import JSON, QUICK, survives
 from tests.sources.writers import Arrays, decoded, half_split, safetensors, written
-from tests.sources.writers_weight_only import KINDS, checkpoint
+from tests.sources.writers_weight_only import INTEGER_KINDS, KINDS, checkpoint
 
 Q_PROJ = "model.layers.0.self_attn.q_proj"
 
@@ -33,8 +33,9 @@ def byte_tokenizer() -> bytes:
     return struct.pack("<I", 6) + b"".join(struct.pack("<fI", 0.0, len(text)) + text for text in texts)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("family", ["llama", "unknown"])
+@pytest.mark.parametrize(
+    ("kind", "family"), [*((kind, "llama") for kind in KINDS), *((kind, "unknown") for kind in INTEGER_KINDS)]
+)
 def test_weights(tmp_path: Path, kind: str, family: str) -> None:
     """Rounded to the scales' type, every weight is what the checkpoint's own reader computes in that type."""
     stored, config, truth = checkpoint(kind)
@@ -121,7 +122,15 @@ def test_not_quantized_as_claimed(tmp_path: Path, kind: str, key: str) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "missing"),
-    [("awq", "qweight"), ("awq", "qzeros"), ("gptq", "scales"), ("compressed int4", "weight_scale")],
+    [
+        *(("awq", "qweight"), ("awq", "qzeros"), ("gptq", "scales"), ("compressed int4", "weight_scale")),
+        *(("fp8 in blocks", "weight_scale_inv"), ("compressed fp8 a row", "weight_scale"), ("modelopt fp8", "weight")),
+        *(
+            ("modelopt nvfp4", "weight_scale_2"),
+            ("compressed nvfp4", "weight_scale"),
+            ("compressed mxfp4", "weight_scale"),
+        ),
+    ],
 )
 def test_a_part_is_missing(tmp_path: Path, kind: str, missing: str) -> None:
     """The error names it."""
@@ -144,6 +153,27 @@ def test_a_part_is_missing(tmp_path: Path, kind: str, missing: str) -> None:
         ("compressed int4", "weight_shape", np.array([32, 99], "<i8"), "weight_shape does not fit weight_packed"),
         ("compressed int4", "weight_scale", np.ones((31, 4), "<f2"), "does not fit the weights"),
         ("compressed int4", "weight_zero_point", np.ones((3, 4), "|i1"), "does not fit the weights"),
+        (
+            "fp8 in blocks",
+            "weight_scale_inv",
+            np.ones((2, 3), "<f4"),
+            r"found \(2, 3\), expected 2 x 2 for blocks of 24 x 20",
+        ),
+        (
+            "fp8 in blocks",
+            "weight",
+            np.ones((32, 32), "|i1"),
+            "weight holds another kind of numbers: found I8, expected F8_E4M3",
+        ),
+        ("fp8 in blocks", "weight_scale", np.ones((2, 2), "<f4"), "the matrix has two sets of scales"),
+        ("fp8 with one scale", "weight_scale", np.ones(31, "<f4"), "expected 32 x 1 for blocks of 1 x 32"),
+        ("fbgemm fp8", "weight_scale", np.ones((), "<f4"), "expected 32 x 1 for blocks of 1 x 32"),
+        ("compressed mxfp8", "weight_scale", np.ones((32, 1), "<f4"), "weight_scale holds another kind of numbers"),
+        ("modelopt nvfp4", "weight_scale_2", np.ones(2, "<f4"), "weight_scale_2 is not one number"),
+        ("modelopt nvfp4", "weight_scale", np.ones((32, 2), "|u1"), "weight_scale holds another kind of numbers"),
+        ("modelopt nvfp4", "weight", np.ones((32, 24), "|u1"), "expected 32 x 3 for 32 x 48 weights in blocks of 16"),
+        ("modelopt nvfp4", "weight", np.ones((32, 15), "|u1"), "expected 32 x 1 for 32 x 30 weights in blocks of 16"),
+        ("compressed mxfp4", "weight_scale", np.ones((31, 1), "|u1"), "does not fit the weights"),
     ],
 )
 def test_parts_that_do_not_go_together(tmp_path: Path, kind: str, part: str, array: np.ndarray, message: str) -> None:
@@ -189,7 +219,9 @@ def test_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str)
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("kind", ["awq", "gptq act-order", "compressed int4 with zero points"])
+@pytest.mark.parametrize(
+    "kind", ["awq", "gptq act-order", "compressed int4 with zero points", "fp8 in blocks", "modelopt nvfp4"]
+)
 @settings(QUICK, max_examples=examples(40).max_examples)
 @given(data=st.data())
 def test_damage(kind: str, data: st.DataObject) -> None:
@@ -203,12 +235,33 @@ def test_damage(kind: str, data: st.DataObject) -> None:
 
 
 KEYS = st.sampled_from(
-    ["quant_method", "bits", "group_size", "version", "format", "config_groups", "checkpoint_format"]
+    [
+        *("quant_method", "bits", "group_size", "version", "format", "config_groups", "checkpoint_format", "dynamic"),
+        *("ignore", "weight_block_size", "fmt", "quant_algo", "quantized_layers", "sparsity_config"),
+    ]
 )
 
 
+GROUP_KEYS = st.sampled_from(["num_bits", "type", "strategy", "group_size", "block_structure", "targets", "format"])
+
+
 @pytest.mark.thorough
-@pytest.mark.parametrize("kind", ["awq", "gptq", "compressed int4"])
+@pytest.mark.parametrize("kind", ["compressed int4", "compressed fp8 in blocks", "compressed nvfp4"])
+@settings(QUICK, max_examples=examples(40).max_examples)
+@given(changes=st.dictionaries(GROUP_KEYS, JSON))
+def test_group_of_any_values(kind: str, changes: dict[str, object]) -> None:
+    """A group of compressed-tensors' config has any values, as its own and as those of its weights."""
+    stored, config, _ = checkpoint(kind)
+    said = json.loads(json.dumps(KINDS[kind][1]))
+    group = said["config_groups"]["group_0"]
+    group |= changes | {"weights": group["weights"] | changes}
+    survives(safetensors(stored), beside={"config.json": json.dumps(config | {"quantization_config": said}).encode()})
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(
+    "kind", ["awq", "gptq", "compressed int4", "fp8 in blocks", "compressed nvfp4", "modelopt fp8"]
+)
 @settings(QUICK, max_examples=examples(40).max_examples)
 @given(changes=st.dictionaries(KEYS, JSON))
 def test_config_of_any_values(kind: str, changes: dict[str, object]) -> None:

@@ -119,6 +119,7 @@ def llama2c_v2(h: dict[str, int], tensors: Arrays, group: int) -> tuple[bytes, A
 
 
 DTYPES = {"<f4": "F32", "<f2": "F16", "<f8": "F64", "|i1": "I8", "|u1": "U8", "<i4": "I32", "<i8": "I64", "|b1": "BOOL"}
+NAMED = {"float8_e4m3fn": "F8_E4M3", "float8_e5m2": "F8_E5M2", "float8_e8m0fnu": "F8_E8M0", "bfloat16": "BF16"}
 
 
 def safetensors(tensors: Arrays, metadata: dict[str, str] | None = None) -> bytes:
@@ -127,7 +128,8 @@ def safetensors(tensors: Arrays, metadata: dict[str, str] | None = None) -> byte
     at, payload = 0, b""
     for name, array in tensors.items():
         end = at + array.nbytes
-        header[name] = {"dtype": DTYPES[array.dtype.str], "shape": list(array.shape), "data_offsets": [at, end]}
+        word = NAMED.get(array.dtype.name) or DTYPES[array.dtype.str]
+        header[name] = {"dtype": word, "shape": list(array.shape), "data_offsets": [at, end]}
         at, payload = end, payload + array.tobytes()
     return framed(json.dumps(header).encode(), payload)
 

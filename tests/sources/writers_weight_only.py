@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from tests.sources.writers import Arrays, config, llama, to_hf
+from tests.sources.writers_small_floats import FLOAT_KINDS
 
 Made = tuple[Arrays, np.ndarray]  # the tensors of a matrix by their endings, and its weights (out, in) in float16
 NIBBLES = (0, 4, 1, 5, 2, 6, 3, 7)  # AWQ: column j of eight is in nibble NIBBLES[j]
@@ -105,7 +106,7 @@ def _gptq_said(bits: int, version: str = "gptq") -> dict[str, object]:
     return {"quant_method": "gptq", "bits": bits, "group_size": 8, "checkpoint_format": version}
 
 
-KINDS: dict[str, tuple[Callable[..., Made], dict[str, object]]] = {
+INTEGER_KINDS: dict[str, tuple[Callable[..., Made], dict[str, object]]] = {
     "awq": (awq, {"quant_method": "awq", "bits": 4, "group_size": 8, "version": "gemm", "zero_point": True}),
     "gptq": (gptq(4, 1, shuffled=False), _gptq_said(4)),
     "gptq v2": (gptq(4, 0, shuffled=False), _gptq_said(4, "gptq_v2")),
@@ -118,7 +119,9 @@ KINDS: dict[str, tuple[Callable[..., Made], dict[str, object]]] = {
     "compressed int4 act-order": (compressed(4, "indexed"), _said(4)),
     "compressed int8 packed": (compressed(8, "asymmetric"), _said(8)),
     "compressed int8": (compressed(8, "bytes"), _said(8, bytewise=True)),
+    "compressed int3": (compressed(3, "asymmetric"), _said(3)),
 }
+KINDS = INTEGER_KINDS | FLOAT_KINDS
 
 
 def checkpoint(kind: str, vocab: int = 7) -> tuple[Arrays, dict[str, object], Arrays]:

@@ -489,6 +489,24 @@ def groups() -> Cases:
     ]
 
 
+def float8_groups() -> Cases:
+    """F8_G: E4M3 numbers with a float32 scale for 128 weights, or as many as the parameter says."""
+    middles = [448.0, 17.0, 19.0, 2.0**-10, 3 * 2.0**-10, -(2.0**-10), 1.0625, 464 / 2]
+    every = {"scales": bytes.fromhex("0000003f000080bf"), "values": bytes(range(256))}
+    return [
+        *common((2, 12)),
+        *huge((1, 12)),
+        *refused((1, 12)),
+        Valid("two_rows", "a full group and one of 22 in each row", (2, 150), bell(300, 12)),
+        Valid("groups_of_4", "rows of 6", (3, 6), bell(18, 13), params={"group": 4}),
+        Valid("one_group", "larger than the matrix", (2, 3), bell(6, 14), params={"group": 2**31 - 1}),
+        Valid("ties", "scale 1, weights half-way between two numbers", (1, 8), middles),
+        Valid("small", "below the least number: 0 and -0", (1, 3), [448.0, 2.0**-11, -(2.0**-11)]),
+        Valid("scale_underflow", "the scale is 0, or rounded down", (1, 3), [300 * TINY, TINY, -700 * TINY]),
+        Valid("every_byte", "with a positive scale and a negative one; NaN among them", (1, 256), parts=every),
+    ]
+
+
 def half_quadratic() -> Cases:
     """Q4_Z by half-quadratic splitting; an importance makes no difference to it."""
     hqq = {"method": "hqq"}
@@ -666,6 +684,8 @@ CASES: dict[str, Cases] = {
     "f64": wide(),
     "f8e4": counted(1),
     "f8e5": counted(1),
+    "f8e8": counted(1),
+    "f8_g": float8_groups(),
     "i16": counted(2),
     "i32": counted(4),
     "i64": counted(8),
