@@ -12,6 +12,8 @@ from fourcc.sources.weight_only.awq import awq_layout
 from fourcc.sources.weight_only.bitsandbytes import METHOD as BITSANDBYTES
 from fourcc.sources.weight_only.bitsandbytes import bitsandbytes_layouts
 from fourcc.sources.weight_only.compressed_tensors import compressed_layouts
+from fourcc.sources.weight_only.exl3 import METHOD as EXL3
+from fourcc.sources.weight_only.exl3 import exl3_layout
 from fourcc.sources.weight_only.fp8_config import fbgemm_layout, fp8_layout
 from fourcc.sources.weight_only.gptq import gptq_layouts
 from fourcc.sources.weight_only.mlx import METHOD as MLX
@@ -77,6 +79,8 @@ def _layouts(method: object, said: Mapping[str, Any], path: Path) -> Layouts | N
         return modelopt_layouts(said)
     if method == BITSANDBYTES:
         return bitsandbytes_layouts(said)
+    if method == EXL3:
+        return exl3_layout(said)
     one = {"awq": awq_layout, "fp8": fp8_layout, "fbgemm_fp8": fbgemm_layout}.get(str(method))
     layout = None if one is None else one(said)
     return None if layout is None else OneLayout(layout)

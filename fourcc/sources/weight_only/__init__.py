@@ -7,6 +7,7 @@
 `float4`            NVFP4 with two levels of scales; MXFP4
 `mlx`               MLX's integers with a scale and an offset for each group, and its 4-bit floats
 `bitsandbytes`      NF4 and FP4 with plain or nested scales; int8
+`exl3`              exllamav3's trellis-coded tiles, decoded
 ==================  ================================================================================
 
 Each file reads one layout. What a config says of which module has which is in `compressed_tensors`, `gptq`, `modelopt`
