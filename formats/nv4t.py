@@ -58,7 +58,8 @@ def nearest_scales(x: Floats) -> Array:
 def bound(w: Array, geom: Geometry) -> Array:
     """Half the widest gap between levels; the page says how far off a scale may be."""
     peak = np.abs(w).max(initial=0)
-    return largest(w, 1, BLOCK) * (17 / 96 + 2**-16) + peak * 2.0**-13 + NOTHING
+    relative: Array = largest(w, 1, BLOCK) * (17 / 96 + 2**-16)
+    return relative + float(peak) * 2.0**-13 + NOTHING
 
 
 NV4T = Format(
