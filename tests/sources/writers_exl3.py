@@ -53,7 +53,9 @@ def decoded(ring: str, halves: int, book: str) -> list[list[float]]:
     return w
 
 
-def exl3(outs: int, ins: int, halves: int, book: str, seed: int = 1) -> tuple[dict[str, np.ndarray], np.ndarray]:
+def exl3(
+    outs: int, ins: int, halves: int, book: str, seed: int = 1, spread: float = 2
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """The tensors of a matrix by their endings, and its weights, float64 (out, in), by dense Hadamard matrices."""
     random = Random(seed)
     trellis = np.empty((ins // 16, outs // 16, 8 * halves), np.uint16)
@@ -62,7 +64,8 @@ def exl3(outs: int, ins: int, halves: int, book: str, seed: int = 1) -> tuple[di
         for j in range(outs // 16):
             trellis[i, j], ring = tile(halves, random)
             v[16 * i : 16 * i + 16, 16 * j : 16 * j + 16] = decoded(ring, halves, book)
-    inner, outer = (np.array([random.uniform(-2, 2) for _ in range(size)], np.float16) for size in (ins, outs))
+    inner = np.array([random.uniform(-2, 2) for _ in range(ins)], np.float16)
+    outer = np.array([random.uniform(-spread, spread) for _ in range(outs)], np.float16)
     sylvester = np.array([[(-1) ** (i & j).bit_count() for j in range(128)] for i in range(128)], np.float64)
     w = (np.kron(np.eye(ins // 128), sylvester) @ v @ np.kron(np.eye(outs // 128), sylvester)) / 128
     w = inner.astype(np.float64)[:, None] * w * outer.astype(np.float64)

@@ -7,8 +7,8 @@ mcg, mul1  a number, which is there where the tiles have that rule and is its mu
 =========  =========================================================================================================
 
 With V (in, out) of all tiles and H the Hadamard matrix of 128, of 1 and -1 in Sylvester's order, each block of 128 x
-128 of W is suh * (H V H / 128) * svh; fourcc's matrix is W turned over. H V H is exact in float64; it is multiplied by the
-product of both factors, which is exact, too, and the result rounded to float32.
+128 of W is suh * (H V H / 128) * svh; fourcc's matrix is W turned over. H V H is exact in float64; it is multiplied by
+the product of both factors, which is exact, too, and the result rounded to float32.
 
 A transform runs over 128 rows. Rows that are split, stacked or brought into another order have to be weights, so the
 matrix is read as float32: it is small in the file alone.
