@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 
+from fourcc.errors import SourceError
 from fourcc.sources.weight_only.awq import awq_layout
 from fourcc.sources.weight_only.bitsandbytes import METHOD as BITSANDBYTES
 from fourcc.sources.weight_only.bitsandbytes import bitsandbytes_layouts
@@ -51,6 +52,7 @@ def scheme_of(fields: Mapping[str, Any], path: Path) -> Scheme | None:
         SourceError: a pattern that names modules is none.
     """
     if fields.get("quantization"):
+        _refuse_two(fields, path)
         of_mlx = mlx_layouts(fields["quantization"])
         return None if of_mlx is None else Scheme(path, MLX, of_mlx)
     said = _stated(fields)
@@ -59,6 +61,14 @@ def scheme_of(fields: Mapping[str, Any], path: Path) -> Scheme | None:
     method = _method(said)
     layouts = _layouts(method, said, path)
     return None if layouts is None else Scheme(path, str(method), layouts, _activations(said))
+
+
+def _refuse_two(fields: Mapping[str, Any], path: Path) -> None:
+    """Refuses a config in which MLX's two maps, which say the same, differ."""
+    first, second = fields["quantization"], fields.get("quantization_config")
+    if isinstance(second, dict) and "quant_method" not in second and first != second:
+        what = "'quantization' and 'quantization_config' state two quantizations"
+        raise SourceError(what, file=path, found=f"{second!s:.60}", expected=f"{first!s:.60}")
 
 
 def _method(said: Mapping[str, Any]) -> object:

@@ -19,9 +19,9 @@ DEAR = {
 DEAREST, FEW = {"bounds checked", "damaged parts", "decode, then multiply", "each column"}, {"IQ4N"}
 
 
-# The code of TC3 with another number of bits, of IQ2Y, IQ3S and IQ1M with another set, of Q2_0 in wider blocks:
-# thorough runs have them.
-TWINS = {"TC2", "TC4", "IQ2X", "IQ2S", "IQ3Y", "IQ1S", "TQ2"}
+# The code of TC3 with another number of bits, of IQ2Y, IQ3S and IQ1M with another set, of Q2_0 in wider blocks,
+# of Q4_L: thorough runs have them.
+TWINS = {"TC2", "TC4", "IQ2X", "IQ2S", "IQ3Y", "IQ1S", "TQ2", "Q8_L"}
 
 
 def marked(tags: Iterable[object]) -> list[object]:

@@ -90,6 +90,17 @@ def test_modules_of_mlx_have_settings_of_their_own(tmp_path: Path) -> None:
         open_source(path)
 
 
+def test_two_maps_of_mlx_must_agree(tmp_path: Path) -> None:
+    """mlx-lm writes both; a `quantization_config` of another tool, from before, is none of MLX's."""
+    said = AFFINE["config"]["quantization"]
+    both = {"quantization": said, "quantization_config": said}
+    with open_source(folder(tmp_path, AFFINE | {"config": both})) as source:
+        assert [str(tensor.tag) for tensor in source.tensors] == ["Q4_L"]
+    both = {"quantization": said, "quantization_config": said | {"bits": 8}}
+    with pytest.raises(SourceError, match="'quantization' and 'quantization_config' state two quantizations"):
+        open_source(folder(tmp_path, AFFINE | {"config": both}))
+
+
 @pytest.mark.parametrize(
     ("case", "changes", "message"),
     [
