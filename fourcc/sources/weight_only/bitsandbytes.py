@@ -14,30 +14,31 @@ A scale that is nested is level * scale + offset, in float32, product and sum ro
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import prod
 from typing import Any
 
 import attrs
 import numpy as np
 
-from fourcc.arrays import Array, Floats, Parts
+from fourcc.arrays import Floats, Parts
 from fourcc.format import Format
 from fourcc.geometry import Geometry
 from fourcc.sources.extent import foreign_format
 from fourcc.sources.json_text import parse_object
-from fourcc.sources.weight_only.module import BYTES, FLOATS, Joined, Module, OneLayout, codes
+from fourcc.sources.source import SourceTensor
+from fourcc.sources.weight_only.module import BYTES, FLOATS, INT8, Joined, Module, OneLayout, codes
 
 METHOD = "bitsandbytes"
-KINDS = ("nf4", "fp4")
+KINDS = tuple(f"{numbers}4" for numbers in ("nf", "fp"))  # normal quantiles, floats
 BLOCK = 64  # weights with one scale in fourcc's formats
 STATE = "weight.quant_state.bitsandbytes__"
 ROW_MAJOR = 0  # of `weight_format`: the order of the codes of int8
 
 
 @attrs.frozen(eq=False)
-class _State:
-    """What the JSON of a matrix says.
+class _Stated:
+    """The JSON of a matrix.
 
     Attributes:
         shape: of the matrix.
@@ -92,7 +93,7 @@ class BitsAndBytes8:
 
     def joined(self, module: Module) -> Joined:
         """The matrix."""
-        stored, rows, cols = module.matrix("weight", ("I8",))
+        stored, rows, cols = module.matrix("weight", INT8)
         peaks = module.get("SCB", FLOATS)
         if prod(peaks.shape) != rows:
             raise module.refusal("SCB has no entry for each row", peaks.shape, f"{rows} entries")
@@ -107,23 +108,26 @@ class BitsAndBytes8:
         return Joined("weight", (rows, cols), foreign_format(METHOD, "int8", module.path), read)
 
 
-def _state(module: Module, kind: str) -> _State:
-    """What the JSON says. Raises SourceError where it cannot be true, or its blocks do not fit rows."""
+def _state(module: Module, kind: str) -> _Stated:
+    """The JSON of a matrix. Raises SourceError where it cannot be true, or its blocks do not fit rows."""
     text = module.get(f"{STATE}{kind}", BYTES).decode().astype(np.uint8).tobytes()
     said = parse_object(text, module.path)
     shape, size, nested = said.get("shape"), said.get("blocksize"), said.get("nested_blocksize")
-    sizes = [*shape, size] if isinstance(shape, list) and len(shape) == 2 else [None]
-    sizes += [] if nested is None else [nested]
     offset = said.get("nested_offset", 0.0)
-    whole = all(type(each) is int and each > 0 for each in sizes)
+    sides = shape if isinstance(shape, list) and len(shape) == 2 else [None]
+    whole = all(map(_positive, [*sides, size])) and (nested is None or _positive(nested))
     if not whole or said.get("quant_type") != kind or not isinstance(offset, (int, float)):
         found = {key: said.get(key) for key in ("quant_type", "shape", "blocksize")}
         raise module.refusal("the quantization state is not that of a matrix", found, f"{kind}, rows and columns")
-    rows, cols = sizes[0], sizes[1]
+    rows, cols, size = int(sides[0]), int(sides[1]), int(size)
     if cols % BLOCK or size % BLOCK:
         expected = f"columns and blocks that are multiples of {BLOCK}"
         raise module.refusal("blocks run across the ends of rows", f"{cols} columns, blocks of {size}", expected)
-    return _State((rows, cols), size, nested, float(offset))
+    return _Stated((rows, cols), size, None if nested is None else int(nested), float(offset))
+
+
+def _positive(value: object) -> bool:
+    return type(value) is int and value > 0
 
 
 def _check_levels(module: Module, spec: Format) -> None:
@@ -136,31 +140,32 @@ def _check_levels(module: Module, spec: Format) -> None:
         raise module.refusal("quant_map has other levels", levels.tolist(), f"those of {spec.name}")
 
 
-def _scales(module: Module, state: _State) -> Any:  # noqa: ANN401 - () -> float32 (blocks,)
+def _scales(module: Module, state: _Stated) -> Callable[[], Floats]:
     """Reads the scales of all blocks. Raises SourceError where they do not fit."""
     count = -(-state.shape[0] * state.shape[1] // state.size)
     absmax = module.get("weight.absmax", BYTES if state.nested else FLOATS)
     if prod(absmax.shape) != count:
         raise module.refusal("absmax has no entry for each block", absmax.shape, f"{count} entries")
     if state.nested is None:
-        return lambda: absmax.decode().reshape(-1).astype(np.float32)
+        return lambda: _floats(absmax)
+    size = state.nested
     levels = module.get("weight.nested_quant_map", FLOATS)
     outer = module.get("weight.nested_absmax", FLOATS)
-    if prod(levels.shape) != 256 or prod(outer.shape) != -(-count // state.nested):
+    if prod(levels.shape) != 256 or prod(outer.shape) != -(-count // size):
         found = f"{levels.shape}, {outer.shape}"
-        raise module.refusal("the nested scales do not fit", found, f"256, {-(-count // state.nested)} entries")
+        raise module.refusal("the nested scales do not fit", found, f"256, {-(-count // size)} entries")
 
     def nested() -> Floats:
-        of_codes = levels.decode().reshape(-1).astype(np.float32)[_bytes(absmax)]
-        large = outer.decode().reshape(-1).astype(np.float32)[np.arange(count) // state.nested]
-        scales: Floats = of_codes * large + np.float32(state.offset)
+        named = absmax.decode().reshape(-1).astype(np.int64)
+        scales: Floats = _floats(levels)[named] * _floats(outer)[np.arange(count) // size] + np.float32(state.offset)
         return scales
 
     return nested
 
 
-def _bytes(tensor: Any) -> Array:  # noqa: ANN401 - a tensor
-    return tensor.decode().reshape(-1).astype(np.int64)
+def _floats(tensor: SourceTensor) -> Floats:
+    """All numbers of a tensor, float32 (n,)."""
+    return tensor.decode().reshape(-1).astype(np.float32)
 
 
 def bitsandbytes_layouts(said: Mapping[str, Any]) -> OneLayout | None:

@@ -24,7 +24,7 @@ import attrs
 import numpy as np
 
 from fourcc.arrays import Array, Floats, Parts
-from fourcc.sources.extent import foreign_format
+from fourcc.sources.extent import number_format
 from fourcc.sources.source import SourceTensor
 from fourcc.sources.weight_only.exl3_tiles import MULTIPLIERS, TILE, tiles
 from fourcc.sources.weight_only.module import INT32, Joined, Module, OneLayout
@@ -32,7 +32,7 @@ from fourcc.sources.weight_only.module import INT32, Joined, Module, OneLayout
 METHOD = "exl3"
 BLOCK = 128  # weights of a transform
 WIDEST = 16  # halves of a bit
-INT16 = ("I16", "U16")
+INT16, FLOAT16 = ("<i2", "<u2"), ("<f2",)
 _SIDES = (("suh", "su"), ("svh", "sv"))
 
 
@@ -50,7 +50,7 @@ class Exl3:
         trellis, ins, outs, halves = _trellis(module)
         book = _book(module, halves)
         inner, outer = (_factors(module, names, size) for names, size in zip(_SIDES, (ins, outs), strict=True))
-        spec = foreign_format("safetensors", "F32", module.path)
+        spec = number_format("<f4", module.path)
         (part,) = spec.parts
 
         def read(matrix: int, first: int, last: int) -> Parts:  # noqa: ARG001 - there is one matrix
@@ -122,7 +122,7 @@ def _factors(module: Module, names: tuple[str, str], size: int) -> Array:
         stored = module.get(bits, INT16).decode().reshape(-1).astype(np.int64)
         found = 1.0 - 2.0 * (stored[:, None] >> np.arange(TILE) & 1).reshape(-1)
     else:
-        tensor = module.get(whole, ("F16",))
+        tensor = module.get(whole, FLOAT16)
         found = tensor.decode().reshape(-1).astype(np.float64) if prod(tensor.shape) == size else np.empty(0)
     if len(found) != size:
         raise module.refusal(f"{whole} has no factor for each of {size}", f"{len(found)}", f"{size}")

@@ -33,7 +33,7 @@ _BYTES, _FACTOR, _BIAS = 0x6400, 0x1EEE, 0xC931
 
 @cache
 def numbers(book: str) -> Floats:
-    """What each state stands for, float32 (65536,).
+    """The number that each state stands for, float32 (65536,).
 
     Args:
         book: ``mcg``, ``mul1``, or ``3inst``.
@@ -53,7 +53,9 @@ def _sum_of_halves(y: Array) -> Floats:
 
 
 def _sum_of_bytes(y: Array) -> Floats:
-    total = sum((y >> np.uint64(shift) & np.uint64(0xFF) for shift in (0, 8, 16, 24)), np.uint64(_BYTES))
+    total = np.full(y.shape, _BYTES, np.uint64)
+    for shift in (0, 8, 16, 24):
+        total += y >> np.uint64(shift) & np.uint64(0xFF)
     factor, bias = (float(_float16(np.array(bits, np.uint64))) for bits in (_FACTOR, _BIAS))
     exact = _float16(total).astype(np.float64) * factor + bias  # then rounded once, as a fused multiply-add is
     rounded: Floats = exact.astype(np.float16).astype(np.float32)
@@ -71,7 +73,8 @@ def ends(halves: int) -> Array:
         halves: twice the bits of a weight.
     """
     odd = np.arange(WEIGHTS) % 2
-    return np.cumsum(halves // 2 + (odd if halves % 2 else 0 * odd))
+    found: Array = np.cumsum(halves // 2 + (odd if halves % 2 else 0 * odd))
+    return found
 
 
 def states(words: Array, halves: int) -> Array:
