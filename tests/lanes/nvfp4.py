@@ -1,4 +1,4 @@
-"""What compressed-tensors makes of weights in NVFP4: ``python tests/lanes/nvfp4.py weights.npz out.npz``.
+"""Weights in NVFP4 by compressed-tensors: ``python tests/lanes/nvfp4.py weights.npz out.npz``.
 
 Wants torch and compressed-tensors, nothing of fourcc. For each array of weights ``NAME.w`` it writes the divisor,
 the scales and the codes, and what random codes and scales ``NAME.q``, ``NAME.s`` and the divisor ``NAME.d`` decode to.

@@ -47,7 +47,7 @@ def any_parts() -> dict[str, Array]:
 
 @pytest.fixture(scope="module")
 def theirs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Array]:
-    """What compressed-tensors makes of all weights, in a process that knows nothing of fourcc."""
+    """All weights by compressed-tensors, in a process that knows nothing of fourcc."""
     folder = tmp_path_factory.mktemp("nvfp4")
     parts = any_parts()
     given = {f"{kind}.w": weights(kind) for kind in KINDS}
