@@ -87,7 +87,7 @@ def packed(array: Any) -> dict[str, object]:
 
 
 def stored() -> dict[str, object]:
-    """What the file holds."""
+    """The contents of the file."""
     made = {
         name: {"config": said, "tensors": {key: packed(each) for key, each in parts.items()}, "weight": packed(plain)}
         for name, (said, parts, plain) in cases()

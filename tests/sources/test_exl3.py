@@ -33,7 +33,7 @@ def folder(path: Path, tensors: dict[str, np.ndarray], name: str = "proj") -> Pa
 
 @pytest.mark.parametrize("book", ["3inst", "mcg", "mul1"])
 def test_states_stand_for_the_numbers_of_the_rules(book: str) -> None:
-    """Of each rule some thousand states; all are finite, about normal, and about as often negative."""
+    """Some thousand states of each rule; all are finite, about normal, and about as often negative."""
     found = numbers(book)
     for state in range(0, 1 << 16, 17):
         assert found[state] == number(state, book)

@@ -93,7 +93,7 @@ def folders(path: Path, kind: str) -> tuple[Path, Path]:
 
 
 def logits(path: Path) -> np.ndarray:
-    """Of five tokens."""
+    """The logits after each of five tokens."""
     with fourcc.open(path) as model:
         return model.network(threads=1).forward([1, 5, 9, 2, 7], every=True).astype(np.float64)
 

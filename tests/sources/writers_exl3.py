@@ -19,7 +19,7 @@ def rounded(x: float) -> float:
 
 
 def number(state: int, book: str) -> float:
-    """What a state stands for."""
+    """The number that a state stands for."""
     if book == "mul1":
         total = 0x6400 + sum((state * 0x83DCD12D % 2**32).to_bytes(4, "little"))
         return rounded(half(total) * half(0x1EEE) + half(0xC931))

@@ -27,6 +27,7 @@ from fourcc.geometry import Geometry
 from fourcc.sources.extent import foreign_format
 from fourcc.sources.json_text import parse_object
 from fourcc.sources.source import SourceTensor
+from fourcc.sources.weight_only.groups import positive
 from fourcc.sources.weight_only.module import BYTES, FLOATS, INT8, Joined, Module, OneLayout, codes
 
 METHOD = "bitsandbytes"
@@ -112,22 +113,19 @@ def _state(module: Module, kind: str) -> _Stated:
     """The JSON of a matrix. Raises SourceError where it cannot be true, or its blocks do not fit rows."""
     text = module.get(f"{STATE}{kind}", BYTES).decode().astype(np.uint8).tobytes()
     said = parse_object(text, module.path)
-    shape, size, nested = said.get("shape"), said.get("blocksize"), said.get("nested_blocksize")
-    offset = said.get("nested_offset", 0.0)
-    sides = shape if isinstance(shape, list) and len(shape) == 2 else [None]
-    whole = all(map(_positive, [*sides, size])) and (nested is None or _positive(nested))
-    if not whole or said.get("quant_type") != kind or not isinstance(offset, (int, float)):
+    shape, offset = said.get("shape"), said.get("nested_offset", 0.0)
+    sides = shape if isinstance(shape, list) and len(shape) == 2 else [None, None]
+    sizes = [size for each in (*sides, said.get("blocksize")) if (size := positive(each)) is not None]
+    nested = positive(said.get("nested_blocksize"))
+    contradicts = said.get("quant_type") != kind or (nested is None and "nested_blocksize" in said)
+    if len(sizes) < 3 or contradicts or not isinstance(offset, (int, float)):
         found = {key: said.get(key) for key in ("quant_type", "shape", "blocksize")}
         raise module.refusal("the quantization state is not that of a matrix", found, f"{kind}, rows and columns")
-    rows, cols, size = int(sides[0]), int(sides[1]), int(size)
+    rows, cols, size = sizes
     if cols % BLOCK or size % BLOCK:
         expected = f"columns and blocks that are multiples of {BLOCK}"
         raise module.refusal("blocks run across the ends of rows", f"{cols} columns, blocks of {size}", expected)
-    return _Stated((rows, cols), size, None if nested is None else int(nested), float(offset))
-
-
-def _positive(value: object) -> bool:
-    return type(value) is int and value > 0
+    return _Stated((rows, cols), size, nested, float(offset))
 
 
 def _check_levels(module: Module, spec: Format) -> None:

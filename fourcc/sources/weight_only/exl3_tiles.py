@@ -96,7 +96,8 @@ def _places() -> Array:
     """Where weight n of the ring is in its tile, 16 * row + column; rows are inputs: int64 (256,)."""
     lane, item = np.divmod(np.arange(WEIGHTS), 8)
     row = lane % 4 * 2 + item % 2 + item // 2 % 2 * 8
-    return TILE * row + lane // 4 + item // 4 * 8
+    places: Array = TILE * row + lane // 4 + item // 4 * 8
+    return places
 
 
 PLACES = _places()
