@@ -14,7 +14,7 @@ import attrs
 import numpy as np
 
 from fourcc.arrays import Array, Parts
-from fourcc.errors import SourceError
+from fourcc.errors import SourceError, listed
 from fourcc.plugins.registry import registry
 from fourcc.sources.extent import foreign_format
 from fourcc.sources.source import Source, SourceTensor
@@ -43,14 +43,8 @@ def with_second_scales(source: Source) -> Source:
         for tensor in source.tensors
         if tensor.name in kept
     )
-    return attrs.evolve(source, tensors=tuple(tensors), notes=(*source.notes, *_note(len(inputs))))
-
-
-def _note(inputs: int) -> list[str]:
-    """The note on so many scales of activations."""
-    said = "scale of activations (input_scale) is" if inputs == 1 else "scales of activations (input_scale) are"
-    which = "it" if inputs == 1 else "them"
-    return [f"{inputs} {said} left out: weights do not depend on {which}"] if inputs else []
+    said = f"scales of activations are left out, since no weight depends on them: {listed(sorted(inputs), 1)}"
+    return attrs.evolve(source, tensors=tuple(tensors), notes=(*source.notes, *([said] if inputs else [])))
 
 
 def _joined(source: Source, tensor: SourceTensor, scale: SourceTensor) -> SourceTensor:
