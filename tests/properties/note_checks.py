@@ -171,7 +171,9 @@ def _adapter_tensors(case: Case, _: str, match: re.Match[str]) -> None:
     assert "lora_A" in case.refusal
 
 
-@says(r"no language model of a family that is known here \((.*)\): names are kept(, and each matrix .* is one, called \*\.weight)?")
+@says(
+    r"no language model of a family that is known here \((.*)\): names are kept(, and each matrix .* is one, called \*\.weight)?"
+)
 def _names_are_kept(case: Case, _: str, match: re.Match[str]) -> None:
     word, _, said = match[1].partition(" ")
     found = case.config[word]

@@ -242,9 +242,21 @@ def test_incomplete_model_is_noted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "name", "note"),
     [
-        ({"model_type": "mamba"}, "mamba", "no language model of a family that is known here (model_type 'mamba'): names are kept"),
-        ({"model_type": ["llama"]}, None, "no language model of a family that is known here (model_type ['llama']): names are kept"),
-        ({"model_type": None}, None, "no language model of a family that is known here (model_type None): names are kept"),
+        (
+            {"model_type": "mamba"},
+            "mamba",
+            "no language model of a family that is known here (model_type 'mamba'): names are kept",
+        ),
+        (
+            {"model_type": ["llama"]},
+            None,
+            "no language model of a family that is known here (model_type ['llama']): names are kept",
+        ),
+        (
+            {"model_type": None},
+            None,
+            "no language model of a family that is known here (model_type None): names are kept",
+        ),
         (
             {"architectures": ["LlamaForSequenceClassification"]},
             "LlamaForSequenceClassification",
@@ -533,7 +545,9 @@ def test_names_without_the_family_s_word(tmp_path: Path) -> None:
     h, truth = llama(tied=True)
     theirs = {name.removeprefix("model."): array for name, array in to_hf(h, truth).items()}
     with open_source(save(tmp_path, theirs, config(h, tied=True))) as source:
-        note = "names are read with the words that the family puts before them: embed_tokens.weight as model.embed_tokens"
+        note = (
+            "names are read with the words that the family puts before them: embed_tokens.weight as model.embed_tokens"
+        )
         assert any(note in each for each in source.notes), source.notes
         assert decoded(source).keys() == truth.keys()
 
