@@ -8,7 +8,7 @@ from pathlib import Path
 import attrs
 
 from fourcc.errors import UsageError
-from fourcc.exporters import KINDS, PLUGGED, kind_of
+from fourcc.exporters import FOLDERS, KINDS, PLUGGED, kind_of
 from fourcc.exporters.folder import FolderOptions, folder_options
 from fourcc.exporters.layout import ExportKind
 from fourcc.policy import Policy
@@ -82,7 +82,7 @@ def _kind(spelled: str, path: Path, to: str | None, options: FolderOptions) -> E
     if path.suffix.lower() in _suffixes():
         return kind_of(path, None, options)
     what = "the output's name does not tell what it should be"
-    known = ", ".join([OWN, *KINDS, *PLUGGED.names()])
+    known = ", ".join([OWN, *KINDS, *FOLDERS, *PLUGGED.names()])
     hint = f"End it with .gguf, {OWN_SUFFIX}, or a slash for a folder; or add --to with one of {known}."
     raise UsageError(what, file=spelled, found=path.suffix, hint=hint)
 

@@ -339,6 +339,8 @@ MODELS = {
     "whole": Model(made()),
     "F16, and told twice": Model(made(), policy="F16", instead="Q8_0,F32"),
     "--as without need": Model(made(), instead="Q8_0"),
+    "an embedding that a layout does not quantize": Model(made(), policy="Q8_G"),
+    "a card that cannot be read": Model(made(files={"README.md": b"---\nlicense: mit\n  odd\nwhat is this\n---\n"})),
     # names
     "another prefix": Model(made(name=lambda name: f"language_model.{name}")),
     "no prefix": Model(made(name=lambda name: name.removeprefix("model."))),
