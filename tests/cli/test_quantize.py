@@ -73,7 +73,7 @@ def test_document(run: Runner, folder: Path, tmp_path: Path) -> None:
     assert found["file_bytes"] == sum(path.stat().st_size for path in (tmp_path / "x").glob("*.safetensors"))
     assert (found["kld"], found["candidates"]) == (None, [])
     assert found["notes"] == [
-        "model.embed_tokens.weight stays in F32 as it is stored: awq quantizes the matrices of linear modules"
+        "model.embed_tokens.weight stays in F32 as stored: awq quantizes the matrices of linear modules"
     ]
 
 

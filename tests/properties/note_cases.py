@@ -151,10 +151,10 @@ def _steps(case: Case, policy: Policy | None, tokenizer: Path | None) -> Iterato
             found = execute(plan(source, Policy.chosen(policy=policy), exclude=exclude), case.bin, threads=1).notes
             assert list(found[: len(said)]) == said
             yield "convert", list(found[len(said) :])
-        for kind in TRIED:
+        for kind, tried in TRIED.items():
             with _noted(case, kind):
                 case.output(kind).parent.mkdir()
-                planned = plan_export(source, TRIED[kind], policy, exclude=exclude, instead=case.model.instead)
+                planned = plan_export(source, tried, policy, exclude=exclude, instead=case.model.instead)
                 done = execute_export(planned, check_targets(planned, case.output(kind), force=False), threads=1)
                 yield kind, [*planned.layout.notes, *done.notes]
 

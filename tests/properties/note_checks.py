@@ -623,7 +623,7 @@ def _file_type(case: Case, _: str, match: re.Match[str]) -> None:
     assert case.came.fields["general.file_type"].contents() == before
     assert case.fields["general.file_type"] == after
     name = gguf.GGMLQuantizationType(kind).name
-    assert gguf.LlamaFileType(after).name in (f"MOSTLY_{name}", f"MOSTLY_{name}_M", f"ALL_{name}")
+    assert gguf.LlamaFileType(after).name in (f"MOSTLY_{name}", f"MOSTLY_{name}_M", f"MOSTLY_{name}_MOE", f"ALL_{name}")
     assert _commonest(case) == kind
 
 
@@ -664,7 +664,7 @@ def _not_beside(case: Case, where: str, match: re.Match[str]) -> None:
     assert match[1] not in [path.name for path in (output if output.is_dir() else output.parent).iterdir()]
 
 
-@says(r"(\S+) stays in (\w+) as it is stored: (.*) quantizes the matrices of linear modules")
+@says(r"(\S+) stays in (\w+) as stored: (\S+) quantizes the matrices of linear modules")
 def _unquantized(case: Case, where: str, match: re.Match[str]) -> None:
     assert (match[1], match[3]) == ("model.embed_tokens.weight", where)
     assert case.model.policy != match[2]

@@ -401,6 +401,7 @@ MODELS = {
     ),
     "quantized anew": Model(quantized("quantize.imatrix.file", file_type=15), policy="Q8_0"),
     "quantized anew, with a history": Model(quantized("quantize.a", "quantize.b", file_type=2), policy="MXF4"),
+    "stored as numbers that no file type says": Model(quantized("quantize.a", file_type=2), policy="F64"),
     "a window": Model(made(model_type="mistral", sliding_window=16)),
     # other files
     "no tables": Model(without_tables, tokenizer="tokenizer.bin"),
