@@ -117,6 +117,12 @@ def logits(session: nox.Session) -> None:
 
 
 @nox.session
+def quantized(session: nox.Session) -> None:
+    """Compare the stored matrices of compressed-tensors with those that it makes; wants it, `transformers`, `torch`."""
+    session.run("python", "tests/lanes/quantized_modules.py")
+
+
+@nox.session
 def llama_cpp(session: nox.Session) -> None:
     """Run what we export with llama.cpp, and compare logits; wants `llama-cpp-python`."""
     session.run("python", "-m", "pytest", "tests/lanes/test_llama_cpp.py")

@@ -62,7 +62,7 @@ class Packed:
         return attrs.evolve(self, ranges=every)
 
 
-def pack(  # noqa: PLR0913 - a matrix, and how it is packed
+def pack(
     fmt: Format,
     parts: Parts,
     geom: Geometry,

@@ -26,7 +26,7 @@ class PackedStack:
     """Matrices of one shape as one kernel takes them.
 
     Attributes:
-        kernel: of all of them: where the scales of any are so large that its product has to be careful, the careful one.
+        kernel: of all of them; the careful one where the scales of any are so large that its product has to be.
         rows, cols: the shape of each.
         matrices: the matrices, in order.
         descriptors: int64 (matrices, words): theirs, one after the other.

@@ -58,7 +58,8 @@ class StepTable:
 
         Args:
             kernel: the kernel.
-            weights, job: its descriptors.
+            weights: its first descriptor.
+            job: its second.
             split: its rows.
             keep: what the descriptors point into; it lives as long as the table.
         """

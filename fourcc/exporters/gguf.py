@@ -1,8 +1,8 @@
 """Export to GGUF: ggml's blocks byte for byte, and the keys by which llama.cpp runs a model of a family known here.
 
 A model that came from a GGUF file keeps its architecture and keys (`fourcc.exporters.gguf_keys`). Any other model gets
-the architecture of its network; of the Llama family one with norms of q and k is written as ``qwen3``, one with biases of
-q, k and v alone as ``qwen2``, the rest as ``llama``. Vectors are float32, as llama.cpp wants them.
+the architecture of its network; of the Llama family one with norms of q and k is written as ``qwen3``, one with biases
+of q, k and v alone as ``qwen2``, the rest as ``llama``. Vectors are float32, as llama.cpp wants them.
 """
 
 from __future__ import annotations

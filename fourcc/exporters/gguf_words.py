@@ -22,6 +22,8 @@ from fourcc.sources.source import Hyper
 
 _BY_TENSORS = ("llama3", "factors", "longrope")  # scalings whose factors are tensors
 _LONGEST = 1 << 16
+ACTIVATION = "hidden_act"
+_GELUS = {"gelu", "gelu_tanh"}  # one for the other changes little; any other activation would make another model
 
 
 def hyper_keys(network: Network, architecture: GgufArchitecture, hyper: Hyper) -> list[GGUFKey]:
@@ -52,20 +54,16 @@ def _all(network: Network, architecture: GgufArchitecture, hyper: Hyper) -> Iter
 
 
 def _stated(word: Word, architecture: GgufArchitecture, hyper: Hyper) -> Iterator[GGUFKey]:
-    """The key of a number, a flag or a text; none where llama.cpp takes the value for granted and reads no such key."""
+    """The key of a number, a flag or a text; none where llama.cpp takes the value for granted and has no such key."""
     value, name = hyper.get(word.hyper), f"{architecture.name}.{word.gguf}"
-    if value is None or (
-        word.hyper in architecture.unheeded and same_value(value, _implied(architecture, hyper, word))
-    ):
+    implied = architecture.implied(hyper).get(word.hyper)
+    granted = word.hyper in architecture.unheeded and same_value(value, implied)
+    if value is None or granted or (word.hyper == ACTIVATION and {value, implied} != _GELUS):
         return
     if word.kind == "number" and isinstance(value, (int, float)):
         yield GGUFKey(name, FLOAT32, float(word.gguf_write(value)))
     else:
         yield GGUFKey.of(name, word.gguf_write(value))
-
-
-def _implied(architecture: GgufArchitecture, hyper: Hyper, word: Word) -> object:
-    return architecture.implied(hyper).get(word.hyper)
 
 
 # -- layers

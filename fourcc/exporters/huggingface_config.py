@@ -51,7 +51,7 @@ def config(source: Source, steps: tuple[Step, ...]) -> bytes:
 
 
 def _words(source: Source, network: Network, known: ConfigClass) -> dict[str, object]:
-    """The fields of the class's words: a silent model has what the class takes for granted, or says that it has none."""
+    """The fields of the class's words; a model that does not have what they state says so, where null can."""
     fields: dict[str, object] = {}
     for word in spelling_of(network).words_of(known):
         if word.hugging_face is None:
@@ -155,7 +155,7 @@ def _window_fields(source: Source, known: ConfigClass, window: list[bool]) -> di
     size, stated = source.hyper.get("sliding_window"), known.window
     if stated is None:
         return {}
-    switch = {"use_sliding_window": any(window)} if stated.switch else {}
+    switch: dict[str, object] = {"use_sliding_window": any(window)} if stated.switch else {}
     if not any(window):
         return switch or {"sliding_window": None}
     if stated.layers is None:

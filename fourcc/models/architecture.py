@@ -44,7 +44,6 @@ class Architecture:
         embedding_scale, residual_scale, output_scale: what embeddings, what is added to the residual stream, and logits
             are multiplied by.
         parallel_residual: whether attention and the feed-forward network take the same input.
-        expert_layers: for each layer 1 if it has experts, else 0; None: all have some.
         n_experts, n_experts_used: of each layer that has some, and how many an activation goes through.
         expert_hidden_dim, shared_hidden_dim: widths inside an expert, and inside the expert that all go through.
         expert_layers: for each layer 1 if it has experts, else 0; None: all have some.
@@ -79,12 +78,10 @@ class Architecture:
     residual_scale: float = 1.0
     output_scale: float = 1.0
     parallel_residual: bool = False
-    expert_layers: Sequence[int] | None = None
     n_experts: int | None = None
     n_experts_used: int | None = None
     expert_hidden_dim: int | None = None
     shared_hidden_dim: int | None = None
-    expert_layers: Sequence[int] | None = None
     expert_scores: str = "softmax"
     expert_weights_normalized: bool = False
     gate_limit: float | None = None

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from fourcc.models.architecture import Architecture
     from fourcc.models.weights import LayerWeights
 
-# Called with the names of the matrices that take the same inputs, and these: float32 (count, cols); if they are stacks of
-# experts also with the number of an expert.
+# Called with the names of the matrices that take the same inputs, and these: float32 (count, cols); if they are stacks
+# of experts also with the number of an expert.
 Observer = Callable[..., None]
 Multiply = Callable[
     [Buffer, Sequence[tuple[str, Buffer]]], None

@@ -1,4 +1,4 @@
-"""A ``config.json`` of Hugging Face: its keys, checked as they are asked for; that of a model of pictures has two parts."""
+"""A ``config.json`` of Hugging Face, whose keys are checked when they are asked for; one may hold another."""
 
 from __future__ import annotations
 
@@ -101,8 +101,8 @@ class ConfigJson:
 
     def number(self, key: str, default: float | None = None) -> float:
         """A positive number."""
-        value = self.fields.get(key)
-        value = default if value is None else value
+        stated = self.fields.get(key)
+        value: Any = default if stated is None else stated
         if type(value) not in (int, float) or not 0 < value < 1e300:
             raise self.refusal(key, value, "a positive number")
         return float(value)

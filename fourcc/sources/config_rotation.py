@@ -103,10 +103,11 @@ def _with_original(
 
 def _with_magnitude(kind: str, values: dict[str, Any]) -> dict[str, Any]:
     """YaRN with one number for what queries and keys are multiplied by, where two words give it together."""
-    scale, whole, factor = (values.get(word) for word in ("mscale", "mscale_all_dim", "factor"))
-    numbers = all(type(each) in (int, float) and each > 0 for each in (scale, whole, factor))
+    words: list[Any] = [values.get(word) for word in ("mscale", "mscale_all_dim", "factor")]
+    numbers = all(type(each) in (int, float) and each > 0 for each in words)
     if kind != "yarn" or values.get("attention_factor") is not None or not numbers:
         return values
+    scale, whole, factor = words
     found = {word: value for word, value in values.items() if word not in ("mscale", "mscale_all_dim")}
     return {**found, "attention_factor": magnitude(factor, scale) / magnitude(factor, whole)}
 

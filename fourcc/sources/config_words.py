@@ -1,8 +1,8 @@
 """The keys of a ``config.json`` that change a model's numbers, by the class of transformers that reads it.
 
 The facts are those of transformers 5.24, whose class for a family heeds some keys and passes over all others
-(`fourcc.networks.spellings`). A key that it heeds becomes a hyper-parameter, unless it states the default. A key that it
-passes over is noted, so one that was meant to count does not vanish silently.
+(`fourcc.networks.spellings`). A key that it heeds becomes a hyper-parameter, unless it states the default. A key that
+it passes over is noted, so one that was meant to count does not vanish silently.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Tensors of another project's file as a network has them: apart, stacked, with rows for columns, pairs side by side."""
+"""Tensors of another project's file as a network has them: apart, stacked, upright, pairs of rows side by side."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ class FamilyFile:
         return tensor if order is None else self._picked(tensor, order, columns=self._by_columns(tensor))
 
     def _upright(self, tensor: SourceTensor, name: str) -> SourceTensor:
-        """The tensor with rows for columns, where the files of the family have it so; blocks of weights never lie so."""
+        """The tensor with rows for columns, where the family's files have it so; blocks of weights never lie so."""
         template, _, ending = split_name(name)
         turned = spelling_of(self.network).transposed.get(self.spelling, ())
         if ending == ".bias" or template not in turned or not tensor.format.real or tensor.format.block != (1, 1):

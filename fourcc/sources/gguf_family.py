@@ -50,17 +50,20 @@ def adopt(source: Source, keys: Keys) -> Source:
         return source
     network, architecture = known
     placed = [(tensor, place_of(network, GGUF, tensor.name)) for tensor in source.tensors]
-    listed = [_renamed(tensor, place_of(network, GGUF, tensor.name)) for tensor in source.unreadable]
+    listed = [
+        attrs.evolve(each, name=_name(each.name, place_of(network, GGUF, each.name))) for each in source.unreadable
+    ]
     _refuse_twins(source, placed, listed)
     reader = KeyReader(keys, network, architecture)
-    shapes = {tensor.name: tensor.shape for tensor in (*(_renamed(*each) for each in placed), *listed)}
+    shapes = {_name(tensor.name, place): tensor.shape for tensor, place in placed}
+    shapes |= {each.name: each.shape for each in listed}
     hyper = reader.hyper(shapes)
     rest, scaling = with_factors(source, [tensor for tensor, _ in placed], reader.scaling, reader.given, hyper)
     hyper |= scaling
     file = FamilyFile(source, network, GGUF, hyper, architecture.halves)
     kept = {id(tensor) for tensor in rest}
     tensors = file.tensors((tensor, place) for tensor, place in placed if id(tensor) in kept)
-    everything = [*tensors, *listed]
+    everything: list[SourceTensor | Unreadable] = [*tensors, *listed]
     unknown = [tensor.name for tensor, place in placed if place is None]
     return attrs.evolve(
         source,
@@ -87,10 +90,10 @@ def known_of(keys: Keys) -> tuple[Network, GgufArchitecture] | None:
     return next((each for each in known if (_EXPERTS in each[0].keys) == experts), known[0])
 
 
-def _renamed(tensor: SourceTensor, place: Place | None) -> SourceTensor:
-    """The tensor by our name, where it is one of ours whole."""
+def _name(theirs: str, place: Place | None) -> str:
+    """Our name of a tensor that is one of ours whole; else the file's."""
     whole = place is not None and place.joined is None and place.stacked is None
-    return attrs.evolve(tensor, name=place.parts[0]) if place is not None and whole else tensor
+    return place.parts[0] if place is not None and whole else theirs
 
 
 def _refuse_twins(

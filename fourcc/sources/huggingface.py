@@ -1,7 +1,7 @@
 """The files beside Hugging Face's weights: ``config.json``, which says what they are, and the tokenizer's.
 
-The tensors of a family that is known here get fourcc's names and arrangement (`fourcc.sources.family_tensors`). Those of
-any other model keep their names and order.
+The tensors of a family that is known here get fourcc's names and arrangement (`fourcc.sources.family_tensors`). Those
+of any other model keep their names and order.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def _brought_together(source: Source, config: ConfigJson) -> Source:
     if config.scheme is not None:
         tensors, odd = gathered(source.tensors, config.scheme)
         source = attrs.evolve(source, tensors=tensors, notes=(*source.notes, *odd))
-    if mxfp4_experts.is_stated(config.fields):
+    if mxfp4_experts.is_stated(config.fields, source.tensors):
         return attrs.evolve(source, tensors=mxfp4_experts.gathered(source.tensors, source.path))
     return foreign_weights.marked(source, config.unread)
 

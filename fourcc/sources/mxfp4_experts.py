@@ -1,13 +1,13 @@
 """The experts of gpt-oss as its makers store them: MXFP4 in two tensors for each stack of matrices.
 
-``NAME_blocks`` (experts, rows, blocks, 16) has 32 codes a block, weight 2 i in the low half of byte i and weight 2 i + 1 in
-the high half; ``NAME_scales`` (experts, rows, blocks) the exponents. ggml's blocks hold the same codes and exponent in
-another order: weight j in the low half of byte j, weight j + 16 in the high half. So nothing is rounded.
+``NAME_blocks`` (experts, rows, blocks, 16) has 32 codes a block, weight 2 i in the low half of byte i, weight 2 i + 1 in
+the high half; ``NAME_scales`` (experts, rows, blocks) the exponents. ggml's blocks hold the same codes and exponent
+in another order: weight j in the low half of byte j, weight j + 16 in the high half. So nothing is rounded.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +26,11 @@ _BYTES, _WEIGHTS = 16, 32  # of a block
 _GGML = 39  # its number of the format
 
 
-def is_stated(fields: Mapping[str, Any]) -> bool:
-    """Whether a config says that experts are MXFP4."""
+def is_stated(fields: Mapping[str, Any], tensors: Iterable[SourceTensor]) -> bool:
+    """Whether a config says that experts are MXFP4, and all blocks are those of stacks."""
     said = fields.get("quantization_config")
-    return isinstance(said, dict) and said.get("quant_method") == "mxfp4"
+    stated = isinstance(said, dict) and said.get("quant_method") == "mxfp4"
+    return stated and all(len(tensor.shape) == 4 for tensor in tensors if tensor.name.endswith(_BLOCKS))
 
 
 def gathered(tensors: tuple[SourceTensor, ...], path: Path) -> tuple[SourceTensor, ...]:

@@ -1,9 +1,9 @@
 """Products of groups of activations with a matrix each: those of a mixture of experts, all experts in one step.
 
-The step's rows are those of all groups, one after the other. For each group that its rows reach, a job of the group's own
-activations is written to scratch memory, and the format's own product is called with it, so a format needs no product of
-its own for experts, and a plugin's takes part as it is. Its machine code is called by its address: one kernel serves all
-formats.
+The step's rows are those of all groups, one after the other. For each group that its rows reach, a job of the group's
+own activations is written to scratch memory, and the format's own product is called with it. So a format needs no
+product of its own for experts, and a plugin's takes part as it is. Its machine code is called by its address: one
+kernel serves all formats.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def grouped_as_python(tile: KernelFunction) -> KernelFunction:
         tile: the product of one matrix.
     """
 
-    def call(_: int, weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: PLR0917 - of a kernel
+    def call(_: int, weights: int, job: int, first: int, last: int, scratch: int) -> None:
         tile(weights, job, first, last, scratch)
 
     return _grouped(call)

@@ -1,9 +1,9 @@
 """Mixtures of experts beside their products: which experts an activation goes to, and what comes of their results.
 
-The router's scores choose the experts (`choose`). Each (activation, expert) pair gets a place, expert by expert (`order`;
-`fourcc.kernels.descriptors.ROUTING` describes the tables); activations are copied to their places (`spread`), multiplied
-by their expert's matrices (`fourcc.kernels.products.grouped`), and what the experts of an activation give is added up by
-their shares (`combine`).
+The router's scores choose the experts (`choose`). Each (activation, expert) pair gets a place, expert by expert
+(`order`; `fourcc.kernels.descriptors.ROUTING` describes the tables); activations are copied to their places (`spread`),
+multiplied by their expert's matrices (`fourcc.kernels.products.grouped`), and what the experts of an activation give is
+added up by their shares (`combine`).
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def choose(routing: int, job: int, first: int, last: int, scratch: int) -> None:
 
 
 def _best(scores: int, experts: int, used: int, best: int, chosen: int) -> None:
-    """Writes the highest scores and their experts, by insertion. A NaN is higher than nothing and lower than nothing."""
+    """Writes the highest scores and their experts, by insertion. A NaN is neither higher nor lower than anything."""
     found = 0
     for expert in range(experts):
         score = load_float(scores + 4 * expert)

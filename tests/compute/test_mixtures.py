@@ -111,7 +111,7 @@ SEEDS = st.integers(0, 2**32 - 1)
     normalized=st.booleans(),
     threads=st.sampled_from([1, 2]),
 )
-def test_routing(seed: int, kind: str, count: int, experts: int, used: int, normalized: bool, threads: int) -> None:  # noqa: FBT001, PLR0917 - drawn
+def test_routing(seed: int, kind: str, count: int, experts: int, used: int, normalized: bool, threads: int) -> None:
     used = min(used, experts)
     scores = drawn_scores(np.random.default_rng(seed), kind, (count, experts))
     found = Bench(scores, used, normalized=normalized, threads=threads).routed()
@@ -124,7 +124,7 @@ def test_routing(seed: int, kind: str, count: int, experts: int, used: int, norm
 
 @pytest.mark.parametrize("used", [1, 3, 8])
 def test_scores_that_are_no_numbers_choose_experts_that_there_are(used: int) -> None:
-    """Each is chosen once at most, whatever the order; an activation's broken shares are seen, others are not touched."""
+    """Each is chosen once at most, in whatever order; an activation's broken shares are seen, others not touched."""
     scores = np.zeros((4, 8), np.float32)
     scores[0], scores[1, 3], scores[2, ::2] = np.nan, np.nan, np.inf
     found = Bench(scores, used, normalized=False).routed()
@@ -155,32 +155,69 @@ def columns_of(tag: str, cols: int) -> int:
     return -(-cols // 256) * 256 if tag == "Q4_K" else -(-cols // 32) * 32
 
 
-def check_products(
-    tag: str, shape: tuple[int, int, int], count: int, used: int, seed: int, kind: str, threads: int, *, exact: bool
-) -> None:
+@attrs.frozen
+class Trial:
+    """A mixture to be tried.
+
+    Attributes:
+        tag: of the stacks' format.
+        shape: of the first stack, (experts, rows, columns); the second has rows for columns.
+        count: activations.
+        used: experts of each, as far as there are as many.
+        seed, kind: of the numbers, of the scores.
+        threads: how many.
+        exact: whether products keep activations as floats.
+    """
+
+    tag: str
+    shape: tuple[int, int, int]
+    count: int
+    used: int
+    seed: int = 0
+    kind: str = "normal"
+    threads: int = 1
+    exact: bool = False
+
+    @property
+    def up(self) -> QMatrix:
+        """The first stack."""
+        experts, rows, cols = self.shape
+        return stack_of(self.tag, (experts, rows, columns_of(self.tag, cols)), self.seed)
+
+    @property
+    def down(self) -> QMatrix:
+        """The second stack."""
+        experts, rows, cols = self.shape
+        return stack_of(self.tag, (experts, columns_of(self.tag, cols), columns_of(self.tag, rows)), self.seed + 1)
+
+
+def check_products(trial: Trial) -> None:
     """Up, by activation, and down again, by place, are bit for bit what the experts' own products are; then the sum."""
-    experts, rows, cols = shape
-    random = np.random.default_rng(seed)
-    scores = drawn_scores(random, kind, (count, experts))
-    x = random.standard_normal((count, cols)).astype(np.float32)
-    up, down = stack_of(tag, shape, seed), stack_of(tag, (experts, cols, columns_of(tag, rows)), seed + 1)
-    bench = Bench(scores, used, normalized=True, threads=threads, exact=exact)
-    mixture, places, wide = bench.mixture, count * used, down.shape[2]
+    up, down = trial.up, trial.down
+    experts, rows, cols = up.shape
+    used, wide, exact = min(trial.used, experts), down.shape[2], trial.exact
+    random, places = np.random.default_rng(trial.seed), trial.count * used
+    scores = drawn_scores(random, trial.kind, (trial.count, experts))
+    x = random.standard_normal((trial.count, cols)).astype(np.float32)
+    bench = Bench(scores, used, normalized=True, threads=trial.threads, exact=exact)
     given, spread, middle = filled(x), Buffer(places, cols), Buffer(places, wide)
-    out, total = Buffer(places, cols), Buffer(count, cols)
-    mixture.product(given, [(up.packed_stack, middle), (up.packed_stack, middle)], spread)
-    mixture.product(middle, [(down.packed_stack, out)])
-    mixture.combine(out, total)
+    out, total = Buffer(places, cols), Buffer(trial.count, cols)
+    bench.mixture.product(given, [(up.packed_stack, middle), (up.packed_stack, middle)], spread)
+    bench.mixture.product(middle, [(down.packed_stack, out)])
+    bench.mixture.combine(out, total)
     found = bench.routed()
     wanted = np.zeros((places, wide), np.float32)
     wanted[:, :rows] = products_of_experts(up, x, found.shown, exact=exact)
     assert middle.floats[:, :wide].tobytes() == wanted.tobytes()
-    places_of = {expert: [] for expert in found.shown}
-    for place, (expert, _) in enumerate((each, row) for each in sorted(found.shown) for row in found.shown[each]):
-        places_of[expert].append(place)
-    wanted = products_of_experts(down, wanted, places_of, exact=exact)
+    wanted = products_of_experts(down, wanted, places_of(found.shown), exact=exact)
     assert out.floats[:, :cols].tobytes() == wanted.tobytes()
     check_sum(total.floats[:, :cols], wanted, found)
+
+
+def places_of(shown: dict[int, list[int]]) -> dict[int, list[int]]:
+    """The places of each expert's activations."""
+    ends = np.cumsum([len(rows) for _, rows in sorted(shown.items())])
+    return {expert: list(range(end - len(shown[expert]), end)) for expert, end in zip(sorted(shown), ends, strict=True)}
 
 
 def check_sum(total: Floats, given: Floats, routed: Routed) -> None:
@@ -194,45 +231,35 @@ def check_sum(total: Floats, given: Floats, routed: Routed) -> None:
     assert (np.abs(total - wanted) <= 8 * EPSILON * size + 1e-30).all()
 
 
-@examples(40)
-@given(
+TRIALS = st.builds(
+    Trial,
+    tag=st.sampled_from(TAGS),
+    shape=st.tuples(*map(st.sampled_from, ([1, 2, 3, 8, 24], [1, 5, 32, 40, 96], [32, 64, 288]))),
+    count=st.sampled_from(COUNTS),
+    used=st.integers(1, 8),
     seed=SEEDS,
     kind=KINDS,
-    tag=st.sampled_from(TAGS),
-    rows=st.sampled_from([1, 5, 32, 40, 96]),
-    cols=st.sampled_from([32, 64, 288]),
-    count=st.sampled_from(COUNTS),
-    experts=st.sampled_from([1, 2, 3, 8, 24]),
-    used=st.integers(1, 8),
     threads=st.sampled_from([1, 2]),
     exact=st.booleans(),
 )
-def test_products(  # noqa: PLR0913, PLR0917 - drawn
-    seed: int,
-    kind: str,
-    tag: str,
-    rows: int,
-    cols: int,
-    count: int,
-    experts: int,
-    used: int,
-    threads: int,
-    exact: bool,  # noqa: FBT001
-) -> None:
+
+
+@examples(40)
+@given(trial=TRIALS)
+def test_products(trial: Trial) -> None:
     """Of built-in formats of each kind, and of one whose kernel is made from its block decoder."""
-    shape = (experts, rows, columns_of(tag, cols))
     with installed(PLAIN):
-        check_products(tag, shape, count, min(used, experts), seed, kind, threads, exact=exact)
+        check_products(trial)
 
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_products_of_kernels_that_run_as_python(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")
-    check_products("Q4_0", (4, 5, 32), count, 2, 1, "normal", 1, exact=False)
+    check_products(Trial("Q4_0", (4, 5, 32), count, used=2))
 
 
 def test_one_expert_with_large_scales_makes_the_products_of_all_careful() -> None:
-    """Products of 2^70 with 2^70 would be infinite in any other order; those of the other experts stay what they are."""
+    """Numbers near 2^70 overflow in a careless order; the products of the other experts stay what they are."""
     wide = attrs.evolve(PLAIN, tag="Widx", name="w", parts=(per_block("scale", "<f4"), PLAIN.parts[1]))
     with installed(wide):
         weights = np.random.default_rng(0).standard_normal((3, 5, 32)).astype(np.float32)

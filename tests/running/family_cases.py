@@ -131,8 +131,10 @@ CASES: dict[str, Config] = {
     "gemma": _config("gemma", "Gemma", hidden_act="gelu", head_dim=16, num_key_value_heads=1),
     "gemma, untied": _config("gemma", "Gemma", hidden_act="gelu", head_dim=16, tie_word_embeddings=False),
     "gemma2": _gemma2(),
+    "gemma2, scaled by its heads": _gemma2(query_pre_attn_scalar=16),
     "gemma2, window 40": _gemma2(sliding_window=40, attn_logit_softcapping=None),
     "gemma3": _gemma3(),
+    "gemma3, scaled by its heads": _gemma3(query_pre_attn_scalar=16, sliding_window_pattern=2),
     "gemma3, by layer types": _gemma3(
         rope_scaling=None,
         rope_theta=None,
@@ -176,6 +178,7 @@ CASES: dict[str, Config] = {
         tie_word_embeddings=True,
     ),
     "smollm3": _config("smollm3", "SmolLM3", no_rope_layers=[1, 0, 1], no_rope_layer_interval=4),
+    "smollm3, every fourth layer": _config("smollm3", "SmolLM3", num_hidden_layers=4),
     "smollm3, by interval": _config("smollm3", "SmolLM3", no_rope_layer_interval=2, tie_word_embeddings=False),
     "olmo2": _config("olmo2", "Olmo2", tie_word_embeddings=False),
     "granite": _config(
@@ -196,6 +199,7 @@ CASES: dict[str, Config] = {
     "gpt_neox, in series": _neox(use_parallel_residual=False),
     "gpt_neox, tanh": {**_neox(), "hidden_act": "gelu_fast", "rotary_pct": 1.0},
     "starcoder2": _layer_norms("starcoder2", "Starcoder2", norm_epsilon=1e-5, use_bias=True, sliding_window=40),
+    "starcoder2, without a window": _layer_norms("starcoder2", "Starcoder2", norm_epsilon=1e-5, use_bias=True),
     "starcoder2, without biases": _layer_norms(
         "starcoder2", "Starcoder2", norm_epsilon=1e-5, use_bias=False, sliding_window=8, tie_word_embeddings=False
     ),
@@ -239,6 +243,7 @@ CASES: dict[str, Config] = {
             ],
         }
     ),
+    "gpt_oss, with llama.cpp's limit": _gpt_oss(swiglu_limit=7.0, rope_scaling={**_YARN, "beta_fast": 32.0}),
     "gpt_oss, window 40": _gpt_oss(sliding_window=40, layer_types=None, rope_scaling={**_YARN, "truncate": True}),
 }
 

@@ -16,10 +16,10 @@ from fourcc.sources.arrangement import (
     inverse,
     joined_orders,
 )
-from fourcc.sources.extent import AdjacentPairs
+from fourcc.sources.extent import AdjacentPairs, ReadRows
 
 
-def reader(array: np.ndarray):
+def reader(array: np.ndarray) -> ReadRows:
     """Reads rows of (matrices, rows, cols)."""
     return lambda matrix, first, last: {"w": array[matrix, first:last]}
 

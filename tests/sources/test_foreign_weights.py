@@ -119,7 +119,7 @@ def save(folder: Path, parts: Parts, said: dict[str, object] | None, model_type:
 KEEP = Policy.parse('version = 1\n[[rule]]\nmatch = "*"\nkeep = true\nnonfinite = "keep"\n')
 
 
-@pytest.mark.parametrize("family", ["llama", "gemma3"])
+@pytest.mark.parametrize("family", ["llama", "mamba"])
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_a_scheme_that_the_config_states(tmp_path: Path, scheme: str, family: str) -> None:
     """The note says its name and what is done; so does the model.bin, which is neither run nor encoded anew."""

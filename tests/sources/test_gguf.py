@@ -126,11 +126,11 @@ def test_a_calibration_is_no_model(tmp_path: Path) -> None:
 
 def test_other_architectures_keep_their_names(tmp_path: Path) -> None:
     """Tensors in the file's order, no hyper-parameters, the vocabulary nevertheless."""
-    keys = [gguf_key("general.architecture", 8, "gpt2"), gguf_key("tokenizer.ggml.model", 8, "gpt2")]
+    keys = [gguf_key("general.architecture", 8, "mamba"), gguf_key("tokenizer.ggml.model", 8, "gpt2")]
     tensors = [("blk.0.attn_q.weight", (8,), 0, ROW.tobytes()), ("x", (2, 4), 0, ROW.tobytes())]
     with open_source(written(tmp_path, "m", gguf(keys, tensors))) as source:
         assert [tensor.name for tensor in source.tensors] == ["blk.0.attn_q.weight", "x"]
-        assert (source.architecture, source.hyper) == ("gpt2", {})
+        assert (source.architecture, source.hyper) == ("mamba", {})
         assert msgpack.unpackb(source.blobs["tokenizer.gguf"]) == {"tokenizer.ggml.model": "gpt2"}
 
 

@@ -236,3 +236,11 @@ def test_modelopt_s_scales_of_blocks_keep_the_blocks_dimensions(tmp_path: Path) 
     said: dict[str, object] = {"quant_method": "modelopt", "quant_algo": "FP8_PB_WO"}
     stored, config, truth = mixed(lambda _: float8((128, 128), shaped=(1, 1, 1, 1)), said)
     weights_are(save(tmp_path, stored, config), truth)
+
+
+def test_modelopt_s_own_file_is_silent_where_the_config_speaks(tmp_path: Path) -> None:
+    """The config's algorithm counts."""
+    stored, said, truth = mixed(lambda _: modelopt_nvfp4, {"quant_method": "modelopt", "quant_algo": "NVFP4"})
+    folder = save(tmp_path, stored, said)
+    written(folder, "hf_quant_config.json", {"quantization": {"quant_algo": "FP8"}})
+    weights_are(folder, truth)

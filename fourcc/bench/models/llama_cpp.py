@@ -1,4 +1,4 @@
-"""llama.cpp as an engine, through llama-cpp-python; the `gguf` package writes its file, with our blocks."""
+"""llama.cpp as an engine, through llama-cpp-python; its file is our own export."""
 
 from __future__ import annotations
 
@@ -7,57 +7,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from fourcc.bench.models.trial import ModelTrial, TrialOutcome, measured
-from fourcc.container.reader import ModelFile
 from fourcc.errors import UsageError
-from fourcc.naming import GGUF, from_fourcc
-from fourcc.plugins.registry import registry
-from fourcc.qmatrix import QMatrix
+from fourcc.exporters import KINDS
+from fourcc.exporters.export import check_targets, execute_export, plan_export
+from fourcc.sources import open_source
 
-MODULES = ("llama_cpp", "gguf")
 BATCH = 512  # tokens that llama.cpp takes at once by default
 
 
-def write_gguf(model: ModelFile, path: Path) -> Path:
-    """Writes the same tensors as a GGUF file without a vocabulary; returns its path."""
-    import gguf  # type: ignore[import-untyped, unused-ignore]  # may be missing
-
-    writer = gguf.GGUFWriter(path, "llama")
-    hyper: dict[str, Any] = dict(model.index.hyper)
-    writer.add_context_length(hyper["seq_len"])
-    writer.add_embedding_length(hyper["dim"])
-    writer.add_block_count(hyper["n_layers"])
-    writer.add_feed_forward_length(hyper["hidden_dim"])
-    writer.add_head_count(hyper["n_heads"])
-    writer.add_head_count_kv(hyper["n_kv_heads"])
-    writer.add_layer_norm_rms_eps(hyper["norm_eps"])
-    writer.add_rope_dimension_count(hyper["head_dim"])
-    writer.add_vocab_size(hyper["vocab_size"])
-    writer.add_tokenizer_model("no_vocab")
-    for name in model:
-        _add(writer, name, model[name])
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+def write_gguf(model: Path, path: Path) -> Path:
+    """Exports a model.bin to a GGUF file without a vocabulary, tensor by tensor as it is; returns its path."""
+    with open_source(model) as source:
+        planned = plan_export(source, KINDS["gguf"])
+        if planned.converted:
+            raise UsageError("llama.cpp does not know the format", file=model, tensor=planned.converted[0])
+        execute_export(planned, check_targets(planned, path, force=True))
     return path
-
-
-def _add(writer: Any, name: str, matrix: QMatrix) -> None:  # noqa: ANN401 - another package's class
-    import gguf
-
-    theirs = from_fourcc(name, GGUF)
-    kind = registry[matrix.tag].foreign.get("ggml")
-    if not isinstance(kind, int):
-        raise UsageError(f"llama.cpp does not know the format {matrix.tag}", tensor=name)
-    (stored,) = matrix.parts.values()
-    if stored.dtype.names is None:
-        writer.add_tensor(theirs, stored.reshape(matrix.shape))
-        return
-    raw = np.ascontiguousarray(stored).view(np.uint8).reshape(matrix.shape[0], -1)
-    writer.add_tensor(theirs, raw, raw_dtype=gguf.GGMLQuantizationType(kind))
 
 
 class LlamaCpp:

@@ -34,7 +34,7 @@ def write_model(path: Path, shape: ModelShape, tag: str, context: int) -> Path:
     """
     pool = np.random.default_rng(0).standard_normal(POOL, np.float32) * np.float32(DEVIATION)
     tensors = tuple(_tensor(name, size, pool) for name, size in shape.tensors())
-    source = Source(path, "random", tensors, (), architecture="llama", hyper=shape.hyper(context))
+    source = Source(path, "random", tensors, (), architecture=shape.architecture, hyper=shape.hyper(context))
     execute(plan(source, Policy.shorthand(tag)), path)
     return path
 
@@ -46,8 +46,9 @@ def _tensor(name: str, shape: tuple[int, ...], pool: Floats) -> SourceTensor:
     cols = shape[-1]
     begin = crc32(name.encode()) % POOL
 
-    def read(_: int, first: int, last: int) -> Parts:
-        return {part.name: _numbers(pool, begin + first * cols, (last - first) * cols).reshape(last - first, cols)}
+    def read(matrix: int, first: int, last: int) -> Parts:
+        start = begin + (matrix * shape[-2] + first) * cols
+        return {part.name: _numbers(pool, start, (last - first) * cols).reshape(last - first, cols)}
 
     def ones(_: int, first: int, last: int) -> Parts:
         return {part.name: np.ones((last - first, cols), np.float32)}

@@ -17,7 +17,6 @@ from fourcc.bench.models.shapes import ModelShape
 from fourcc.bench.models.trial import ENGINES, OWN, ModelTrial, TrialOutcome, run_trial
 from fourcc.bench.peers.peer import absent
 from fourcc.bench.timing import Tell
-from fourcc.container.reader import ModelFile
 from fourcc.errors import UsageError
 
 PEER = "llama.cpp"
@@ -81,7 +80,7 @@ def run(plan: ModelPlan, tell: Tell) -> list[ModelResult]:
     Raises:
         UsageError: an engine fails, or the peer is not installed.
     """
-    missing = absent("llama_cpp", "gguf") if plan.peers else None
+    missing = absent("llama_cpp") if plan.peers else None
     if missing is not None:
         raise UsageError(f"there is no peer to measure: {missing}", hint="Install fourcc[bench].")
     results: list[ModelResult] = []
@@ -103,8 +102,7 @@ def _files(folder: Path, shape: ModelShape, tag: str, plan: ModelPlan) -> dict[s
         return {OWN: own}
     from fourcc.bench.models.llama_cpp import write_gguf
 
-    with ModelFile(own) as model:
-        theirs = write_gguf(model, folder / "model.gguf")
+    theirs = write_gguf(own, folder / "model.gguf")
     return {engine: own if engine == OWN else theirs for engine in ENGINES}
 
 

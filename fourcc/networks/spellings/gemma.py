@@ -1,8 +1,8 @@
 """How files state Gemma, Gemma 2 and Gemma 3.
 
 transformers adds one to the weights of each norm and multiplies embeddings by the root of their size; llama.cpp's
-converter has added the one, and its graphs multiply likewise. Neither states it. llama.cpp scales scores by the width of
-a head, but in the 27B models (46 and 62 layers) by the size of the embedding over the number of heads.
+converter has added the one, and its graphs multiply likewise. Neither states it. llama.cpp scales scores by the width
+of a head, but in the 27B models (46 and 62 layers) by the size of the embedding over the number of heads.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def _scaled(name: str) -> Found:
 
 
 def _query(scalar: float) -> float:
-    return float(scalar) ** -0.5
+    return 1 / sqrt(scalar)
 
 
 def _scalar(scale_of_scores: float) -> float | int:

@@ -1,4 +1,4 @@
-"""How files state GPT-NeoX and Pythia: q, k and v of each head stand together; attention beside the feed-forward net."""
+"""How files state GPT-NeoX and Pythia: q, k and v of each head stand together, attention may be parallel."""
 
 from __future__ import annotations
 

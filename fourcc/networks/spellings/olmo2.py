@@ -1,4 +1,4 @@
-"""How files state OLMo 2: norms stand behind attention and feed-forward network; q and k have one norm over all heads."""
+"""How files state OLMo 2: norms stand behind attention and feed-forward network, and over all heads of q and k."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How files state Phi-3 and Phi-4: q, k and v are one tensor, and so are gate and up; some columns of a head may turn."""
+"""How files state Phi-3 and Phi-4: q, k and v are one tensor, and so are gate and up; heads may turn in part."""
 
 from __future__ import annotations
 
