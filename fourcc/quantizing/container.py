@@ -22,14 +22,19 @@ class Container:
     """What is written.
 
     Attributes:
-        output: the path as the user gave it.
+        spelled: the output as the user gave it, perhaps with a slash at its end.
         kind: of the export; None: a model.bin.
         shard: bytes of a folder's largest file, as it was asked for.
     """
 
-    output: Path
+    spelled: str
     kind: ExportKind | None
     shard: str | None = None
+
+    @property
+    def output(self) -> Path:
+        """The output's path."""
+        return Path(self.spelled)
 
     @property
     def name(self) -> str:
@@ -61,7 +66,7 @@ def container_of(
     """
     path = Path(output)
     options = folder_options(shard, path, rules, measured)
-    container = Container(path, _kind(str(output), path, to, options), shard)
+    container = Container(str(output), _kind(str(output), path, to, options), shard)
     if shard is not None and not container.folder:
         raise UsageError("--max-shard-size goes with a folder", file=path, hint="A name without a suffix is a folder.")
     if container.folder and path.suffix.lower() in _suffixes() and not path.is_dir():
