@@ -19,7 +19,7 @@ QUANTIZED_FOLDER = "compressed-tensors"
 
 @attrs.frozen
 class Container:
-    """What is written.
+    """An output, and the kind of file or folder that it is.
 
     Attributes:
         spelled: the output as the user gave it, perhaps with a slash at its end.

@@ -36,7 +36,7 @@ def quantized(model: Path, out: Path, kind: str, **rules: str) -> tuple[Arrays, 
     """The tensors of a folder, and the value of ``quantization_config``."""
     fourcc.quantize(model, out, to=kind, **rules)  # type: ignore[arg-type]  # format or policy
     with safe_open(out / "model.safetensors", framework="numpy") as file:
-        names = [name for name in file.keys() if "F8" not in file.get_slice(name).get_dtype()]  # noqa: SIM118
+        names = [name for name in file.keys() if "F8" not in file.get_slice(name).get_dtype()]  # noqa: SIM118 - no mapping
         found = {name: file.get_tensor(name) for name in names}
     return found, json.loads((out / "config.json").read_text())["quantization_config"]
 
