@@ -242,7 +242,7 @@ def _is_norm(step: Step) -> bool:
 
 def _shifted(step: Step, by: float) -> Step:
     tensor = as_numbers(step.source)
-    source = attrs.evolve(tensor, read=Shifted(tensor.read, by).read)
+    source = attrs.evolve(tensor, read=Shifted(tensor.read, by).read, copy=None)
     if step.decision.tag == tensor.tag or not step.decision.keep:
         return attrs.evolve(step, source=source)
     nbytes = tensor.format.stored_bytes(tensor.shape, {})

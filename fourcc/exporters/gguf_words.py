@@ -23,6 +23,8 @@ from fourcc.sources.source import Hyper
 _BY_TENSORS = ("llama3", "factors", "longrope")  # scalings whose factors are tensors
 _LONGEST = 1 << 16
 ACTIVATION = "hidden_act"
+_SILENT = {ACTIVATION: "silu"}  # what a model has that does not state it
+_YARN = {f"{SCALING}beta_fast": 32.0, f"{SCALING}beta_slow": 1.0, f"{SCALING}truncate": True}
 _GELUS = {"gelu", "gelu_tanh"}  # one for the other changes little; any other activation would make another model
 
 
@@ -104,7 +106,7 @@ def _scaling_keys(architecture: GgufArchitecture, hyper: Hyper) -> Iterator[GGUF
     if kind == "longrope":
         yield GGUFKey.of(f"{at}original_context_length", scaling.get(ORIGINAL))
         yield GGUFKey(f"{at}{MAGNITUDE}", FLOAT32, _magnitude(scaling, hyper))
-    if kind in ("default", *_BY_TENSORS):
+    if kind in ("default", "dynamic", *_BY_TENSORS):  # llama.cpp knows no dynamic scaling, and ends at its name
         return
     back = {ours: theirs for theirs, ours in {**GGUF_ORIGINAL, **(YARN if kind == "yarn" else {})}.items()}
     for word, value in scaling.items():
@@ -117,7 +119,7 @@ def _scaling_keys(architecture: GgufArchitecture, hyper: Hyper) -> Iterator[GGUF
 
 
 def _magnitude(scaling: Mapping[str, object], hyper: Hyper) -> float:
-    """What longrope multiplies queries and keys by."""
+    """The factor of queries and keys in longrope."""
     stated, original = scaling.get("attention_factor"), float(str(scaling.get(ORIGINAL, 1)))
     factor = float(str(scaling.get("factor", float(str(hyper.get("seq_len", 1))) / original)))
     return float(str(stated)) if stated is not None else usual_magnitude("longrope", factor, original)
@@ -142,17 +144,13 @@ def _window_note(architecture: GgufArchitecture, hyper: Hyper) -> list[str]:
 
 
 def _other_note(architecture: GgufArchitecture, hyper: Hyper) -> list[str]:
-    implied = {"hidden_act": "silu", "rope_scaling.truncate": True, **architecture.implied(hyper)}
-    names = [name for name in architecture.unheeded if name != "sliding_window" and name in {**hyper, **implied}]
-    other = [name for name in names if not same_value(hyper.get(name, _silent(name)), implied.get(name))]
-    if hyper.get("rope_scaling.type") != "yarn":
-        other = [name for name in other if name != "rope_scaling.truncate"]
+    silent = {**_SILENT, **(_YARN if hyper.get(f"{SCALING}type") == "yarn" else {})}
+    implied = {**silent, **architecture.implied(hyper)}
+    unheeded = dict.fromkeys([*architecture.unheeded, *(name for name in silent if name.startswith(SCALING))])
+    names = [name for name in unheeded if name != "sliding_window" and name in {**hyper, **implied}]
+    stated = {name: hyper.get(name, silent.get(name)) for name in names}
+    other = {name: value for name, value in stated.items() if not same_value(value, implied.get(name))}
     if not other:
         return []
-    said = ", ".join(f"{name} {hyper.get(name, _silent(name))!s:.40}" for name in other)
+    said = ", ".join(f"{name} {value!s:.40}" for name, value in other.items())
     return [f"{said}: llama.cpp does not heed this for a {architecture.name}, and gets other numbers"]
-
-
-def _silent(name: str) -> object:
-    """The value of a model that does not state it."""
-    return {"hidden_act": "silu", "rope_scaling.truncate": True}.get(name)

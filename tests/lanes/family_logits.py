@@ -1,4 +1,4 @@
-"""What transformers makes of the tiny models of ``tests/running/family_cases.py``: tensors, configs and logits.
+"""Transformers on the tiny models of ``tests/running/family_cases.py``: tensors, configs and logits.
 
 Wants an environment with transformers, torch (for processors) and safetensors; fourcc is not needed::
 
@@ -63,7 +63,7 @@ def saved(config: Config, folder: Path) -> tuple[dict[str, list[int]], Config]:
 
 
 def _loading(config: Config) -> Config:
-    """What makes transformers take quantized weights on any machine."""
+    """A setting with which transformers takes quantized weights on any machine."""
     if "quantization_config" not in config:
         return {}
     return {"quantization_config": transformers.Mxfp4Config(dequantize=True)}
@@ -132,10 +132,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--write", action="store_true", help="store what transformers says")
     parser.add_argument("--only", default="", help="begin of the names of the cases to ask")
-    parser.add_argument("--ask", type=Path, help="a folder: print its logits, base64 in JSON, and do nothing else")
+    parser.add_argument("--ask", type=Path, nargs="+", help="folders: print their logits, base64 in JSON, and stop")
     arguments = parser.parse_args()
     if arguments.ask:
-        print(json.dumps(base64.b64encode(_of_folder(arguments.ask).astype("<f4").tobytes()).decode()))
+        found = [_of_folder(folder).astype("<f4").tobytes() for folder in arguments.ask]
+        print(json.dumps([base64.b64encode(data).decode() for data in found]))
         return 0
     found = {name: asked(name) for name in CASES if name.startswith(arguments.only)}
     return _write(found) if arguments.write else _compare(found)

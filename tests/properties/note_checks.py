@@ -169,6 +169,38 @@ def _unknown_names(case: Case, _: str, match: re.Match[str]) -> None:
     assert len(alike) == int(match[1])
 
 
+@says(r"(\d+) names? (is|are) read (?:without '(.*)'|with the words that the family puts before them): (\S+) as (\S+)")
+def _behind_a_wrapper(case: Case, _: str, match: re.Match[str]) -> None:
+    assert (match[1] == "1") is (match[2] == "is")
+    prefix = match[3] or ""
+    masks = (".attn.bias", ".masked_bias")
+    behind = [name for name in case.stored if name.startswith(prefix) and not name.endswith(masks)]
+    assert len(behind) == int(match[1])
+    assert match[4] == min(behind)
+    assert match[5].endswith(match[4].removeprefix(prefix))
+    assert not set(behind) & set(case.kept)
+    assert not case.refusal
+
+
+@says(r"(\d+) tensors? (is|are) left out: masks are computed: (.*)")
+def _masks(case: Case, _: str, match: re.Match[str]) -> None:
+    masks = [name for name in case.stored if name.endswith((".attn.bias", ".masked_bias"))]
+    assert (match[1] == "1") is (match[2] == "is")
+    assert len(masks) == int(match[1])
+    assert set(listed(match[3])) <= set(masks)
+    assert not case.refusal
+
+
+@says(r"(\d+) tensors? (is|are) left out: they are no part of the language model of a (\S+): (.*)")
+def _pictures(case: Case, _: str, match: re.Match[str]) -> None:
+    assert case.config["model_type"] == match[3]
+    others = [name for name in case.stored if not name.startswith("language_model.")]
+    assert len(others) == int(match[1])
+    assert set(listed(match[4])) <= set(others)
+    assert len(case.kept) == len(case.stored) - len(others)
+    assert not case.refusal
+
+
 @says(r"(\d+) tensors? (has|have) the names of a LoRA adapter's: merge it into the model first")
 def _adapter_tensors(case: Case, _: str, match: re.Match[str]) -> None:
     assert (match[1] == "1") is (match[2] == "has")
@@ -177,7 +209,8 @@ def _adapter_tensors(case: Case, _: str, match: re.Match[str]) -> None:
 
 
 @says(
-    r"no language model of a family that is known here \((.*)\): names are kept(, and each matrix .* is one, called \*\.weight)?"
+    r"no language model of a family that is known here \((.*)\): names are kept"
+    r"(, and each matrix .* is one, called \*\.weight)?"
 )
 def _names_are_kept(case: Case, _: str, match: re.Match[str]) -> None:
     word, _, said = match[1].partition(" ")
@@ -374,6 +407,13 @@ def _listed(case: Case, _: str, match: re.Match[str]) -> None:
     said = refused(lambda: fourcc.convert(case.path, case.folder / "all.bin"))
     assert all(f"'{name}' {kind}" in said for name, kind in alone)
     assert set(case.kept) == {name for name, kind in kinds if (name, kind) not in alone}
+
+
+@says(r"(\d+) scales? of activations \(input_scale\) (?:is|are) left out: weights do not depend on (?:it|them)")
+def _scales_of_activations(case: Case, _: str, match: re.Match[str]) -> None:
+    inputs = [each.name for each in case.came.tensors if each.name.endswith(".input_scale")]
+    assert len(inputs) == int(match[1])
+    assert not set(inputs) & {*case.kept}
 
 
 @says(r"the key '(.*)' stands more than once, with one value")
@@ -592,6 +632,14 @@ def _window(case: Case, _: str, match: re.Match[str]) -> None:
     assert case.fields[f"{match[1]}.attention.sliding_window"] == int(match[2]) == int(match[3])
     assert case.hyper["sliding_window"] == int(match[2])
     assert case.hyper["seq_len"] > int(match[2])  # type: ignore[operator]
+
+
+@says(r"((?:\w|\.)+) ([^,]*): llama\.cpp does not heed this for a (\S+), and gets other numbers")
+def _unheeded(case: Case, _: str, match: re.Match[str]) -> None:
+    assert case.fields["general.architecture"] == match[3]
+    assert str(case.hyper[match[1]]) == match[2]
+    with open_source(case.output("gguf")) as back:
+        assert back.hyper[match[1]] == case.hyper[match[1]]
 
 
 @says(r"(.*?) (is|are) left out: a GGUF file has no place for such files")

@@ -12,6 +12,9 @@ import numpy as np
 
 from fourcc.models.tokenizers.gguf_bpe import ALPHABET
 from tests.exporters.made_tokenizers import of_bytes, of_pieces
+from tests.running.family_cases import CASES
+from tests.running.family_oracle import as_first_released
+from tests.running.family_oracle import tensors as of_case
 from tests.sources.test_ggjt import ggjt
 from tests.sources.test_ggjt import model as of_ggjt
 from tests.sources.writers import (
@@ -33,7 +36,7 @@ from tests.sources.writers import (
 from tests.sources.writers_weight_only import checkpoint
 
 SIZES = {"dim": 32, "hidden": 48, "heads": 4, "kv_heads": 2, "vocab": 40, "seq": 64}
-LISTED = 19  # ggml's type IQ1_S, of which there is no format here: 50 bytes for 256 weights
+LISTED = 15  # ggml's type Q8_K, of which there is no format here: 292 bytes for 256 weights
 JSON = "tokenizer.json"
 
 
@@ -101,6 +104,17 @@ def words(count: int) -> bytes:
     vocab = {chr(33 + number): number for number in range(count)}
     model = {"type": "WordLevel", "vocab": vocab, "unk_token": "!"}
     return json.dumps({"version": "1.0", "added_tokens": [], "model": model}).encode()
+
+
+def of_family(case: str, tensors: Callable[[str], Arrays]) -> Callable[[Path], Path]:
+    """The folder of a family's case."""
+
+    def make(folder: Path) -> Path:
+        written(folder, "model.safetensors", safetensors(tensors(case)))
+        written(folder, "config.json", CASES[case])
+        return folder
+
+    return make
 
 
 def embedding() -> np.ndarray:
@@ -218,6 +232,12 @@ def odd_gguf(folder: Path) -> Path:
     tensors["layers.0.feed_forward.w1"] = np.ones((47, 32), "<f4")
     named = [(gguf_name(name), array.shape, 0, array.tobytes()) for name, array in tensors.items()]
     return written(folder, "m.gguf", gguf(keys, named) + b"x")
+
+
+def with_scales_of_activations(folder: Path) -> Path:
+    """A matrix in NVFP4 with its second scale and that of its activations."""
+    scales = [(f"a.{word}", (1,), 0, np.float32(0.5).tobytes()) for word in ("scale", "input_scale")]
+    return written(folder, "m.gguf", gguf([], [blocks("a.weight", 40, 144), *scales]))
 
 
 def followed(folder: Path) -> Path:
@@ -396,13 +416,19 @@ MODELS = {
         lambda folder: written(folder, "m.gguf", gguf([gguf_key("a", 4, 1)] * 3, [blocks("b", 0, 1024)]))
     ),
     "layouts of no format": Model(
-        lambda folder: written(folder, "m.gguf", gguf([], [blocks("a", LISTED, 50), blocks("b", 0, 1024)])),
+        lambda folder: written(folder, "m.gguf", gguf([], [blocks("a", LISTED, 292), blocks("b", 0, 1024)])),
         exclude=("a",),
     ),
+    "scales of activations": Model(with_scales_of_activations),
     "quantized anew": Model(quantized("quantize.imatrix.file", file_type=15), policy="Q8_0"),
     "quantized anew, with a history": Model(quantized("quantize.a", "quantize.b", file_type=2), policy="MXF4"),
     "stored as numbers that no file type says": Model(quantized("quantize.a", file_type=2), policy="F64"),
     "a window": Model(made(model_type="mistral", sliding_window=16)),
+    "names behind a wrapper": Model(made(name="_orig_mod.{}".format, shared=False)),
+    "names without the family's word": Model(made(name=lambda name: name.removeprefix("model."))),
+    "masks": Model(of_family("gpt2", as_first_released)),
+    "a model of pictures": Model(of_family("gemma3, with pictures", of_case)),
+    "an activation of its own": Model(of_family("gpt_neox", of_case)),
     # other files
     "no tables": Model(without_tables, tokenizer="tokenizer.bin"),
     "ggjt": Model(lambda folder: written(folder, "m", ggjt(*of_ggjt()))),

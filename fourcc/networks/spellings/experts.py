@@ -230,7 +230,7 @@ GPT_OSS = Spelling(
             name="gpt-oss",
             halves=True,
             implied=lambda hyper: {**_OF_CHOSEN, "gate_limit": _LIMIT, "gate_alpha": _ALPHA},  # noqa: ARG005
-            unheeded=("gate_limit", "gate_alpha", "hidden_act", "rope_scaling.truncate"),
+            unheeded=("gate_limit", "gate_alpha", "hidden_act"),
             pattern=2,
         ),
     ),
