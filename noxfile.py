@@ -132,7 +132,8 @@ def quantized(session: nox.Session) -> None:
 @nox.session
 def llama_cpp(session: nox.Session) -> None:
     """Run what we export with llama.cpp, and compare logits; wants `llama-cpp-python`."""
-    session.run("python", "-m", "pytest", "tests/lanes/test_llama_cpp.py")
+    files = ("tests/lanes/test_llama_cpp.py", "tests/lanes/test_llama_cpp_families.py")
+    session.run("python", "-m", "pytest", *files)
 
 
 @nox.session
@@ -143,8 +144,9 @@ def imatrix(session: nox.Session) -> None:
 
 @nox.session
 def real(session: nox.Session) -> None:
-    """Talk with SmolLM2 and measure it; cut texts with llama.cpp's vocabularies; the heads of the files say how."""
-    files = ("tests/lanes/test_smollm2.py", "tests/lanes/test_llama_cpp_vocabularies.py")
+    """Talk with SmolLM2 and measure it; llama.cpp's vocabularies and chat templates; the heads of the files say how."""
+    names = ("smollm2", "llama_cpp_vocabularies", "llama_cpp_written", "chat_templates")
+    files = [f"tests/lanes/test_{name}.py" for name in names]
     session.run("python", "-m", "pytest", *files)
 
 

@@ -133,9 +133,8 @@ def run(  # noqa: PLR0913 - one an option
     """
     from fourcc.cli.render.run_output import Lines, Text
 
-    talks = mode == "chat"
     script = ChatScript(template, tools, tuple(options or ()))
-    _check_mode(script, system, talks=talks, special=special)
+    talks = _talks(mode, script, system, special=special)
     length = (0 if talks else STEPS) if steps is None else steps
     settings = Settings(mode, temperature, topp, seed or int(time.time()), length, threads, activations)
     output = Lines() if as_json else Text(talk=talks, quiet=quiet)
@@ -151,12 +150,14 @@ def run(  # noqa: PLR0913 - one an option
             terminal.notes([str(model.range_use)], quiet=quiet)
 
 
-def _check_mode(script: ChatScript, system: str | None, *, talks: bool, special: bool) -> None:
-    """Refuses options of a chat elsewhere, and the other way round."""
+def _talks(mode: str, script: ChatScript, system: str | None, *, special: bool) -> bool:
+    """Whether this is a chat. Raises UsageError for options of a chat elsewhere, and the other way round."""
+    talks = mode == "chat"
     if not talks and (system is not None or script != ChatScript()):
         raise UsageError("-y, --template, --tools and --set belong to a chat", hint="Add -m chat.")
     if talks and special:
         raise UsageError("--special does not belong to a chat: what a user types there is text")
+    return talks
 
 
 def _generate(model: Model, settings: Settings, output: Output, prompt: str, *, special: bool) -> None:

@@ -28,7 +28,7 @@ def decode_block(scales: Array, values: Array, weights: Array, group: int) -> No
 def encode(blocks: Blocks) -> Parts:
     """Scales, and the bytes of E4M3."""
     scale: Floats = np.abs(blocks.w).max(axis=1) / np.float32(LARGEST)  # (blocks,); 448 times it is always finite
-    quotient: Floats = blocks.w / np.where(scale == 0, np.float32(np.inf), scale)[:, None]
+    quotient = blocks.w / np.where(scale == 0, np.float32(np.inf), scale)[:, None]
     return {"scales": scale, "values": nearest(quotient)}
 
 

@@ -13,13 +13,14 @@ ModelOpt have a factor (and divisor 1), those of compressed-tensors a divisor (a
 import numpy as np
 
 from fourcc import Array, Blocks, Floats, Format, Geometry, Original, Parts, packed, per_block, per_matrix
-from fourcc.formats.f8e4 import TABLE
 from fourcc.formats.layouts.e2m1 import LARGEST, LEVELS, nearest_even
-from fourcc.formats.layouts.error_bounds import F32_LEAST, largest
+from fourcc.formats.layouts.e4m3 import TABLE
+from fourcc.formats.layouts.error_bounds import largest
 from fourcc.formats.layouts.extremes import extremes
 
 BLOCK = 16
 LARGEST_SCALE = np.float32(448)
+NOTHING = 2.0**-116  # where no weight is larger than this, all may become 0: the divisor would be infinite
 STEPS = TABLE[:127]  # the scales that are not negative, ascending
 FOR_ZERO = np.uint8(0x20)  # the code of 1/8, which takes the place of a scale that rounds to 0
 
@@ -57,7 +58,8 @@ def nearest_scales(x: Floats) -> Array:
 def bound(w: Array, geom: Geometry) -> Array:
     """Half the widest gap between levels; the page says how far off a scale may be."""
     peak = np.abs(w).max(initial=0)
-    return largest(w, 1, BLOCK) * (17 / 96 + 2**-16) + peak * 2.0**-13 + F32_LEAST
+    relative: Array = largest(w, 1, BLOCK) * (17 / 96 + 2**-16)
+    return relative + float(peak) * 2.0**-13 + NOTHING
 
 
 NV4T = Format(

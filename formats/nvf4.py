@@ -15,8 +15,8 @@ second scale for the whole matrix is no part of the block: `NV4T` has it.
 import numpy as np
 
 from fourcc import Array, Blocks, Floats, Format, Geometry, Parts, packed, per_block, record
-from fourcc.formats.f8e4 import TABLE
 from fourcc.formats.layouts.e2m1 import LEVELS, MAGNITUDES, SIGN
+from fourcc.formats.layouts.e4m3 import TABLE
 from fourcc.formats.layouts.error_bounds import largest
 
 BLOCK, SUB = 64, 16  # weights of a block, and those with one scale

@@ -32,7 +32,7 @@ def encode(blocks: Blocks) -> Parts:
 
 
 def bound(w: Array, geom: Geometry) -> Array:
-    """What |w| differs from the mean, and the errors of the sum and of the float16 scale."""
+    """The difference of |w| from the mean, and the errors of the sum and of the float16 scale."""
     mean = over_blocks(np.abs(w), 1, BLOCK, np.add) / BLOCK
     return np.abs(np.abs(w) - mean) + mean * (2**-11 + 2**-16) + F16_LEAST
 

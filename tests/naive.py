@@ -787,7 +787,7 @@ def decode_nvf4(parts: Bytes, rows: int, cols: int) -> list[float]:
 
 
 def ue4m3(byte: int) -> float:
-    """What ggml takes a scale's byte for."""
+    """The number that a scale's byte stands for in ggml."""
     return 0.0 if byte == 127 else 480.0 if byte == 255 else f8e4_value(byte & 127)
 
 

@@ -1,4 +1,4 @@
-"""What a user says of the way in which a talk is written for a model."""
+"""Options on the way in which a talk is written for a model."""
 
 from __future__ import annotations
 

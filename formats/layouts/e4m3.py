@@ -31,7 +31,7 @@ def _table() -> Floats:
 TABLE = _table()
 
 
-def nearest(w: Floats) -> Array:
+def nearest(w: Array) -> Array:
     """The byte of the nearest number, uint8 of the same shape: ties go to the even byte, larger magnitudes to 448.
 
     A negative weight that is nearest to 0 becomes -0. NaN is no argument.

@@ -1,4 +1,4 @@
-"""What the bits of a float16 are worth, for block decoders that put them together from several fields."""
+"""The worth of a float16's bits, for block decoders that put them together from several fields."""
 
 from typing import Any
 

@@ -22,5 +22,7 @@ def nearest(w: Floats) -> tuple[Floats, Array]:
 
 
 def bound_of(w: Array, geom: Geometry, block: int) -> Array:
-    """Half a step, and the error of the float16 scale."""
-    return largest(w, 1, block) * (1 / 2 + 2**-11 + 2**-19) + F16_LEAST
+    """The distance to the nearest level, and the errors of the float16 scale and of a rounded share."""
+    peak, magnitude = largest(w, 1, block), np.abs(w)
+    off: Array = np.minimum(magnitude, peak - magnitude) + peak * (2**-11 + 2**-19)
+    return off + F16_LEAST

@@ -138,7 +138,7 @@ def planned_units(
     measured = {tensor.name for unit in units for tensor in unit.tensors}
     fixed = tuple(_fixed(tensor) for tensor in source.tensors if tensor.name not in measured)
     notes = _spare_notes(bare, unions) if spare else _notes(unions, options)
-    return PlannedUnits(tried, units, fixed, tuple(notes))
+    return PlannedUnits(tried, units, fixed, (*notes, *_stack_notes(source)))
 
 
 def _key(tensor: SourceTensor, groups: Sequence[Group]) -> object:
@@ -187,6 +187,13 @@ def _bare_notes(units: Sequence[PlannedUnit]) -> Iterable[str]:
     bare = [unit.name for unit in units if not unit.options]
     if bare:
         yield f"no option fits {len(bare)} of {len(units)} units, which stay as they are stored: {listed(bare, SHOWN)}"
+
+
+def _stack_notes(source: Source) -> Iterable[str]:
+    """A note on stacks of experts."""
+    stacks = [each.name for each in source.tensors if len(each.shape) > 2 and not MATRICES.isdisjoint(roles(each.name))]
+    if stacks:
+        yield f"stacks of experts are not measured, and stay as they are stored: {listed(stacks, SHOWN)}"
 
 
 def notes_on(planned: PlannedUnits, measured: Sequence[Unit]) -> Iterable[str]:

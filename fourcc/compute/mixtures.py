@@ -25,6 +25,15 @@ if TYPE_CHECKING:
     from fourcc.kernels.kernel import Activation
 
 LANES = 16
+KERNELS = (
+    experts.choose,
+    experts.order,
+    experts.spread,
+    experts.add_bias_of_owner,
+    experts.combine,
+    experts.add_by_sigmoid,
+    grouped,
+)  # that a mixture runs, whatever the formats
 
 
 class Mixture:
@@ -93,7 +102,7 @@ class Mixture:
             self._multiply(stack, tile, job, is_spread=is_spread, keep=(x, out, spread))
 
     def bias(self, weight: Floats, out: Buffer) -> None:
-        """What lies at each place, plus its expert's bias, float32 (experts, columns and zeros up to the buffer's)."""
+        """The numbers at each place, plus its expert's bias, float32 (experts, columns and zeros up to the buffer's)."""
         job = COPY.record(input=address(weight), input_stride=weight.strides[0])
         COPY.write(job, output=out.address, output_stride=out.stride, size=out.stride)
         self._over(experts.add_bias_of_owner, job, self.places, weight, out)
@@ -105,7 +114,7 @@ class Mixture:
         self._over(experts.combine, job, self._program.count, given, out)
 
     def add_shared(self, given: Buffer, score: Buffer, out: Buffer) -> None:
-        """What an expert that all activations share gave, times the sigmoid of its score, added to `out`."""
+        """The result of an expert that all activations share, times the sigmoid of its score, added to `out`."""
         model = MODEL.record(width=out.width)
         job = LAYER_JOB.record(input=given.address, input_stride=given.stride)
         LAYER_JOB.write(job, second=score.address, second_stride=score.stride)
@@ -160,8 +169,8 @@ class Mixture:
     def _spread(self, given: Array, made: Array, fields: tuple[str, str], size: int, *keep: object) -> None:
         """Adds the step that copies a kind of numbers to their places."""
         start, stride = fields
-        job = COPY.record(input=given[start], input_stride=given[stride], size=size)
-        COPY.write(job, output=made[start], output_stride=made[stride])
+        job = COPY.record(input=int(given[start]), input_stride=int(given[stride]), size=size)
+        COPY.write(job, output=int(made[start]), output_stride=int(made[stride]))
         self._over(experts.spread, job, self.places, *keep)
 
     def _multiply(

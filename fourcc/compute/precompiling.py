@@ -59,7 +59,7 @@ def kernels_of_format(fmt: Format) -> dict[str, KernelFunction]:
 
 def shared_kernels() -> dict[str, KernelFunction]:
     """The kernels that models' runs and conversions need whatever the formats, by name."""
-    from fourcc.compute.layer_steps import KERNELS
+    from fourcc.compute import layer_steps, mixtures
     from fourcc.kernels.measuring.error_sums import error_sums
     from fourcc.kernels.threads import program, thread_team
     from fourcc.kernels.transformer import sampling
@@ -67,7 +67,8 @@ def shared_kernels() -> dict[str, KernelFunction]:
     functions = (
         program.run_steps,
         *thread_team.COMPILED,
-        *KERNELS,
+        *layer_steps.KERNELS,
+        *mixtures.KERNELS,
         sampling.probabilities,
         error_sums,
     )

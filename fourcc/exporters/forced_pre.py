@@ -72,12 +72,11 @@ def _renamed(source: Source, name: str) -> Source:
 def _made(source: Source, name: str) -> Source:
     """The vocabulary of a tokenizer.json, in place of all files that describe it."""
     data, place = source.blobs[blobs_of.JSON], f"{source.path} ({blobs_of.JSON})"
-    described = read_tokenizer_json(data, place)
+    described, theirs = read_tokenizer_json(data, place), read_json(data, place)
     if described.model.get("type") != "BPE" or not is_bytewise(described):
         raise _refusal(source, f"model {described.model.get('type')!r}")
     values = pairs_of_bytes(described, special_values(described, source.blobs), name)
     way = read_as_written(name, values, place)
-    theirs = read_json(data, place)
     expected = [encoded(theirs, text) for text in probe_texts()]
     found = list(differences(way.tokenizer(), probe_texts(), expected))
     what = f"--pre {name} is taken in place of {blobs_of.JSON}"

@@ -17,7 +17,7 @@ from fourcc.exporters.gguf_pairs import (
 from fourcc.exporters.gguf_pieces import unigram_candidates, word_candidates
 from fourcc.exporters.gguf_specials import notes_on_specials, special_values
 from fourcc.exporters.tokenizer_json import TokenizerJson, read_tokenizer_json
-from fourcc.models.tokenizers.gguf_bpe import ALPHABET
+from fourcc.models.tokenizers.gguf_bpe import ALPHABET, NORMAL_FORMS
 from fourcc.models.tokenizers.gguf_spm import SPACE
 from fourcc.models.tokenizers.huggingface import HuggingFaceTokenizer, read_json
 from fourcc.models.tokenizers.packages import translated
@@ -26,6 +26,7 @@ from fourcc.models.tokenizers.splitting import Splitting
 from fourcc.sources import tokenizer as blobs_of
 
 _KINDS = ("BPE", "Unigram", "WordPiece")  # models that GGUF has a kind for
+_RULED = frozenset({*NORMAL_FORMS, "Precompiled"})  # normalizers that give a text another form
 _NUMBERS = {letter: byte for byte, letter in ALPHABET.items()}
 
 
@@ -50,7 +51,8 @@ def values_of_json(blobs: Mapping[str, bytes], file: object) -> tuple[Mapping[st
     try:
         return agreeing(ways, theirs, texts, place).values, notes
     except UsageError:
-        kept = [] if is_bytewise(described) else [text for text in texts if _stays(text, described, theirs)]
+        ruled = _RULED.intersection(described.types("normalizer")) and not is_bytewise(described)
+        kept = [text for text in texts if _stays(text, described, theirs)] if ruled else []
         if len(kept) in (0, len(texts)):
             raise
     rule = " and ".join(described.types("normalizer")) or "none"

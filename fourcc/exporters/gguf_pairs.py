@@ -15,9 +15,9 @@ from typing import Any
 from fourcc.errors import InputError, UsageError
 from fourcc.exporters.gguf_agreement import WayToWrite, read_as_written
 from fourcc.exporters.gguf_entries import TokenEntry, refuse_twins, scored
-from fourcc.exporters.tokenizer_json import FORMS, TokenizerJson
+from fourcc.exporters.tokenizer_json import TokenizerJson
 from fourcc.models.tokenizers.gguf import NORMAL_FORM
-from fourcc.models.tokenizers.gguf_bpe import ALPHABET, BytePairTokenizer
+from fourcc.models.tokenizers.gguf_bpe import ALPHABET, NORMAL_FORMS, BytePairTokenizer, NormalForm
 from fourcc.models.tokenizers.gguf_spm import SPACE
 from fourcc.models.tokenizers.splits import families
 from fourcc.models.tokenizers.splitting import Splitting
@@ -32,10 +32,10 @@ def is_bytewise(described: TokenizerJson) -> bool:
     return "ByteLevel" in [*described.types("pre_tokenizer"), *described.types("normalizer")]
 
 
-def normal_form(described: TokenizerJson) -> str | None:
+def normal_form(described: TokenizerJson) -> NormalForm | None:
     """Unicode's normal form that texts are brought into, where that is all that the normalizer does."""
     types = described.types("normalizer")
-    return types[0] if len(types) == 1 and types[0] in FORMS else None
+    return next((form for form in NORMAL_FORMS if types == [form]), None)
 
 
 def pairs_of_bytes(described: TokenizerJson, specials: Values, pre: str) -> dict[str, Any]:

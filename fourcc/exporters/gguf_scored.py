@@ -79,11 +79,11 @@ def added_tokens(blobs: Mapping[str, bytes], file: object) -> dict[int, tuple[st
         added[_number(token, _ADDED, file)] = (text, TokenKind.USER_DEFINED)
     described = object_of(_object(blobs, blobs_of.CONFIGURATION, file).get("added_tokens_decoder"))
     for token, fields in described.items():
-        text = object_of(fields).get("content")
-        number = _number(int(token) if token.isdecimal() else token, blobs_of.CONFIGURATION, file)
-        if isinstance(text, str) and text:
+        content = object_of(fields).get("content")
+        number = _number(int(token) if token.isdecimal() and len(token) < 10 else token, blobs_of.CONFIGURATION, file)
+        if isinstance(content, str) and content:
             special = object_of(fields).get("special") is True
-            added[number] = (text, TokenKind.CONTROL if special else TokenKind.USER_DEFINED)
+            added[number] = (content, TokenKind.CONTROL if special else TokenKind.USER_DEFINED)
     return added
 
 

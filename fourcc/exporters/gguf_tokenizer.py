@@ -12,10 +12,11 @@ from fourcc.exporters.gguf_entries import PREFIX, key_of, keys_of
 from fourcc.exporters.gguf_head import GGUFKey
 from fourcc.exporters.gguf_json import has_a_kind, values_of_json
 from fourcc.exporters.gguf_scored import values_of_llama2c, values_of_sentencepiece
+from fourcc.models.jinja.stored import DEFAULT, templates_in
 from fourcc.models.tokenizers.gguf_fields import unpacked
 from fourcc.sources import tokenizer as blobs_of
 
-_TEMPLATE = "tokenizer.chat_template"
+TEMPLATE = "tokenizer.chat_template"
 
 
 def tokenizer_keys(blobs: Mapping[str, bytes], file: object) -> tuple[list[GGUFKey], list[str]]:
@@ -27,7 +28,7 @@ def tokenizer_keys(blobs: Mapping[str, bytes], file: object) -> tuple[list[GGUFK
     """
     for name in taken(blobs, file)[:1]:
         keys, notes = _converted(name, blobs, file)
-        return [*keys, *_chat_template(blobs, file)], notes
+        return [*keys, *_chat_templates(blobs, file)], notes
     left_out = [name for name in blobs if name in blobs_of.BLOBS]
     why = f"{left_out[0]} has no counterpart in GGUF" if left_out else "the model has no tokenizer"
     note = f"{why}: the file has no vocabulary"
@@ -44,26 +45,29 @@ def taken(blobs: Mapping[str, bytes], file: object) -> list[str]:
     has_form[blobs_of.JSON] = blobs_of.JSON in blobs and has_a_kind(blobs[blobs_of.JSON], f"{file} ({blobs_of.JSON})")
     has_form[blobs_of.SENTENCEPIECE] = blobs_of.SENTENCEPIECE in blobs
     tokenizers = [name for name, has_one in has_form.items() if has_one][:1]
-    if not tokenizers or blobs_of.CHAT_TEMPLATE not in blobs:
-        return tokenizers
+    templates = [name for name in blobs if name == blobs_of.CHAT_TEMPLATE or name.startswith(blobs_of.OTHER_TEMPLATES)]
     # A template that came with a GGUF file's keys stays among them.
-    own = tokenizers == [blobs_of.GGUF] and _TEMPLATE in unpacked(blobs[blobs_of.GGUF], f"{file} ({blobs_of.GGUF})")
-    return tokenizers if own else [*tokenizers, blobs_of.CHAT_TEMPLATE]
+    own = tokenizers == [blobs_of.GGUF] and TEMPLATE in unpacked(blobs[blobs_of.GGUF], f"{file} ({blobs_of.GGUF})")
+    return tokenizers if own or not tokenizers else [*tokenizers, *templates]
 
 
 def _converted(name: str, blobs: Mapping[str, bytes], file: object) -> tuple[list[GGUFKey], list[str]]:
     """The keys of the tokenizer in a blob, and notes."""
     if name == blobs_of.GGUF:
-        values = unpacked(blobs[name], f"{file} ({name})")
-        return [key_of(key, value) for key, value in values.items()], []
+        came = unpacked(blobs[name], f"{file} ({name})")
+        return [key_of(key, value) for key, value in came.items()], []
     if name == blobs_of.LLAMA2C:
         return keys_of(values_of_llama2c(blobs[name], f"{file} ({name})")), []
     values, notes = (values_of_json if name == blobs_of.JSON else values_of_sentencepiece)(blobs, file)
     return keys_of(values), notes
 
 
-def _chat_template(blobs: Mapping[str, bytes], file: object) -> list[GGUFKey]:
-    """The key of a template that has its own file."""
-    if blobs_of.CHAT_TEMPLATE not in taken(blobs, file):
-        return []
-    return [GGUFKey.of(_TEMPLATE, blobs[blobs_of.CHAT_TEMPLATE])]
+def _chat_templates(blobs: Mapping[str, bytes], file: object) -> list[GGUFKey]:
+    """The keys of the templates that have no key yet, the default first, and the names of the others."""
+    here = f"{file} ({blobs_of.GGUF})"
+    came = unpacked(blobs[blobs_of.GGUF], here) if blobs_of.GGUF in taken(blobs, file) else {}
+    templates = {} if TEMPLATE in came else templates_in(blobs, file)
+    others = [name for name in templates if name != DEFAULT]
+    keys = {TEMPLATE if name == DEFAULT else f"{TEMPLATE}.{name}": text for name, text in templates.items()}
+    listed = [GGUFKey.of(f"{TEMPLATE}s", others)] if others else []
+    return [*(GGUFKey.of(key, text) for key, text in keys.items() if text), *listed]

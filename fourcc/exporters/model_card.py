@@ -27,7 +27,7 @@ _MEANING = frozenset(
 
 @attrs.frozen(eq=False)
 class CardFacts:
-    """What a card tells beside the errors.
+    """The facts that a card tells beside the errors.
 
     Attributes:
         about: the model's own facts.

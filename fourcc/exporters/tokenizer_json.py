@@ -17,7 +17,6 @@ from fourcc.models.tokenizers.tokenizer import MAX_TOKENS
 from fourcc.models.tokenizers.vocabulary import TokenKind, pad_name
 from fourcc.sources.json_text import parse_object
 
-FORMS = ("NFC", "NFD", "NFKC", "NFKD")  # Unicode's normal forms, which are types of normalizers
 _CHILDREN = ("normalizers", "pretokenizers", "processors")  # of a Sequence
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from fourcc.errors import UsageError
+from fourcc.models.answers import message_of
 from fourcc.models.generate import Piece, Speed, tokens_after
 from fourcc.models.jinja.marked import GIVEN, OWN, Marked, join
 
@@ -85,7 +86,7 @@ class Conversation:
             prompt = self.template.prompt(self.tokenizer, self)
             kept = self._kept(prompt)
             ends = self.template.ends(self.tokenizer) | self.ends
-        except UsageError:
+        except BaseException:
             self.messages.pop()  # so that another message may follow
             raise
         yield from self._answer(text, prompt[kept:], kept, ends)
@@ -127,7 +128,7 @@ class Conversation:
             yield Piece(new)
         finally:
             self.seen = [*self.seen[:kept], *ids, *said][: self.network.position]
-            self.messages.append({"role": "assistant", "content": join("", pieces)})
+            self.messages.append(message_of(self.tokenizer, said, join("", pieces)))
 
     def _marked(self, text: str, token: int) -> Marked:
         """The text of a token of an answer: an added one, such as those around a thought, stays one later on."""

@@ -49,7 +49,7 @@ class ExpertBuffers:
 
     @classmethod
     def of(cls, sizes: Architecture, rows: int) -> ExpertBuffers:
-        """Those of a network with experts, for up to `rows` activations."""
+        """The buffers of a network with experts, for up to `rows` activations."""
         places, width = rows * (sizes.n_experts_used or 1), sizes.shared_hidden_dim or 0
         hidden = {matrix: Buffer(places, sizes.expert_hidden_dim or 0) for matrix in (GATE, UP)}
         shared = {matrix: Buffer(rows, width) for matrix in (GATE, UP)}

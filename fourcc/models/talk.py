@@ -1,4 +1,4 @@
-"""What a talk is, for the templates that write it for a model."""
+"""Talks, as the templates see them that write them for a model."""
 
 from __future__ import annotations
 

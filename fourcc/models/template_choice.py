@@ -1,4 +1,4 @@
-"""Which chat template a talk has: the one that the user names, the model's own, or one of the table."""
+"""The choice of a chat template: the one that the user names, the model's own, or one of the table."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ def magnitude(factor: float, scale: float = 1.0) -> float:
 
 
 def usual_magnitude(kind: str, factor: float, original: float) -> float:
-    """What a kind of scaling multiplies rotated queries and keys by, where nothing states it.
+    """The factor of rotated queries and keys in a kind of scaling, where nothing states it.
 
     Args:
         kind: of the scaling.

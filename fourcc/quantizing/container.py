@@ -19,7 +19,7 @@ QUANTIZED_FOLDER = "compressed-tensors"
 
 @attrs.frozen
 class Container:
-    """What is written.
+    """The plan of what is written.
 
     Attributes:
         output: the path as the user gave it.

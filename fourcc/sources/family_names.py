@@ -1,4 +1,4 @@
-"""What a name of another project's file stands for in a network: one tensor of ours, a part of one, or several."""
+"""The meaning of a name of another project's file in a network: one tensor of ours, a part of one, or several."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DEEPEST = 3  # words of a prefix
 
 @attrs.frozen
 class Place:
-    """What a tensor of a file stands for.
+    """The meaning of a file's tensor.
 
     Attributes:
         parts: the names of ours that it holds, more than one where it joins them.
@@ -42,7 +42,7 @@ def spelling_of(network: Network) -> Spelling:
 
 
 def place_of(network: Network, spelling: str, name: str) -> Place | None:
-    """What a tensor stands for; None where the network has none of that name.
+    """The meaning of a tensor; None where the network has none of that name.
 
     Args:
         network: the model's.
@@ -130,7 +130,7 @@ def _note(begin: str, names: list[str], renamed: dict[str, str]) -> str:
 
 
 def _behind(network: Network, name: str) -> tuple[str, str | None]:
-    """What stands before a name, and the family's name without it; None where no such name is known."""
+    """The words before a name, and the family's name without it; None where no such name is known."""
     base = spelling_of(network).base
     rest = name
     while True:

@@ -19,9 +19,11 @@ from fourcc.plugins.registry import registry
 from fourcc.sources import gguf_family, tokenizer
 from fourcc.sources.extent import Extent, single_part, stored_bytes
 from fourcc.sources.folder import file_in
+from fourcc.sources.gguf_forks import reused, rooms
 from fourcc.sources.gguf_header import MAGIC, GgufTensor, Head, read_head
 from fourcc.sources.gguf_metadata import BLOB as METADATA
 from fourcc.sources.gguf_metadata import SHADOWS, SPLITTING, metadata
+from fourcc.sources.gguf_second_scale import with_second_scales
 from fourcc.sources.gguf_types import TYPES, layout_name
 from fourcc.sources.gguf_values import packed, shown
 from fourcc.sources.source import Source, SourceTensor, Unreadable
@@ -57,7 +59,7 @@ def open_gguf(path: Path) -> Source:
             files = [_opened(each, stack) for each in _split_paths(path, count)]
             heads = [read_head(file) for file in files]
             _check_split(files, heads)
-        source = _source(path, files, heads)
+        source = with_second_scales(_source(path, files, heads))
         return attrs.evolve(gguf_family.adopt(source, heads[0].values), close=stack.pop_all().close)
 
 
@@ -157,49 +159,57 @@ def _tensors(file: ReadFile, head: Head) -> tuple[list[SourceTensor | Unreadable
     """The tensors, which must follow each other, padded to the alignment; and notes."""
     numbers = {info.ggml_type for info in head.tensors}
     known = {number: fmt for number in numbers if (fmt := registry.foreign("ggml", number)) and single_part(fmt)}
+    layouts = reused(file, head, lambda info: _size(info, known.get(info.ggml_type)))
     tensors: list[SourceTensor | Unreadable] = []
     end = 0
-    for place, info in enumerate(head.tensors):
+    for info, room in zip(head.tensors, rooms(file, head), strict=True):
         expected = -(-end // head.alignment) * head.alignment
         if info.offset != expected:
             raise _refusal(file, info, "the offset is not where the tensor before ends", info.offset, expected)
-        spec = known.get(info.ggml_type)
-        nbytes = _stored(file, info, spec)
-        if nbytes is None:  # its type is unknown: it ends where the next tensor begins
-            after = head.tensors[place + 1].offset if place + 1 < len(head.tensors) else file.size - head.data
-            nbytes = max(0, after - info.offset)
+        layout = layouts.get(info.ggml_type)
+        spec = None if layout else known.get(info.ggml_type)
+        nbytes = _stored(file, info, spec, room) if layout is None else room
         end = info.offset + nbytes
         if head.data + end > file.size:
             raise _refusal(file, info, "the file is cut", f"{file.size} bytes", f"at least {head.data + end} bytes")
-        tensors.append(_tensor(file, head, info, spec, nbytes))
+        tensors.append(_tensor(file, head, info, spec or layout or layout_name(info.ggml_type), nbytes))
     beyond = file.size - (head.data + -(-end // head.alignment) * head.alignment)
     follow = "byte follows" if beyond == 1 else "bytes follow"
     return tensors, [f"{beyond} {follow} the last tensor: passed over"] if beyond > 0 else []
 
 
 def _tensor(
-    file: ReadFile, head: Head, info: GgufTensor, spec: FormatSpec | None, nbytes: int
+    file: ReadFile, head: Head, info: GgufTensor, layout: FormatSpec | str, nbytes: int
 ) -> SourceTensor | Unreadable:
-    if spec is None:
-        return Unreadable(info.name, info.name, info.shape, layout_name(info.ggml_type), nbytes)
-    extent = Extent(file, head.data + info.offset, info.shape, spec, head.big_endian)
-    return SourceTensor(name=info.name, source_name=info.name, shape=info.shape, tag=spec.tag, read=extent.read)
+    """A tensor in a format, or in a layout that is only known by name."""
+    if isinstance(layout, str):
+        return Unreadable(info.name, info.name, info.shape, layout, nbytes)
+    extent = Extent(file, head.data + info.offset, info.shape, layout, head.big_endian)
+    return SourceTensor(name=info.name, source_name=info.name, shape=info.shape, tag=layout.tag, read=extent.read)
 
 
-def _stored(file: ReadFile, info: GgufTensor, spec: FormatSpec | None) -> int | None:
-    """Bytes of a tensor; None where its type is in no format and not in ggml's table."""
+def _stored(file: ReadFile, info: GgufTensor, spec: FormatSpec | None, room: int) -> int:
+    """Bytes of a tensor; where its type is in no format and not in ggml's table, it ends where the next one begins."""
     if max(prod(size or 1 for size in info.shape), *info.shape, 0) > MAX_NUMBER:
         raise _refusal(file, info, "the tensor is too large", f"shape {list(info.shape)}", None)
-    if spec is None:
-        known = TYPES.get(info.ggml_type)
-        nbytes = None if known is None else known.stored_bytes(info.shape)
-        misfit = None if known is None or nbytes is not None else f"rows that are no multiple of {known.block}"
-    else:
-        misfit = spec.misfit(info.shape)
-        nbytes = stored_bytes(spec, info.shape) if misfit is None else None
-    if misfit is not None:
-        raise _refusal(file, info, f"the shape does not fit {layout_name(info.ggml_type)}", misfit, None)
-    return nbytes
+    nbytes = _size(info, spec)
+    if nbytes is not None:
+        return nbytes
+    known = TYPES.get(info.ggml_type)
+    if spec is None and known is None:
+        return room
+    misfit = (
+        f"rows that are no multiple of {known.block}" if spec is None and known else spec and spec.misfit(info.shape)
+    )
+    raise _refusal(file, info, f"the shape does not fit {layout_name(info.ggml_type)}", misfit, None)
+
+
+def _size(info: GgufTensor, spec: FormatSpec | None) -> int | None:
+    """Bytes of a tensor in a format, or in a type of the table; None where there is neither, or its shape misfits."""
+    if spec is not None:
+        return stored_bytes(spec, info.shape) if spec.misfit(info.shape) is None else None
+    known = TYPES.get(info.ggml_type)
+    return None if known is None else known.stored_bytes(info.shape)
 
 
 def _refusal(file: ReadFile, info: GgufTensor, what: str, found: object, expected: object) -> SourceError:

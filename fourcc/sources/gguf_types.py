@@ -31,19 +31,20 @@ class GgmlType:
         return None if shape and shape[-1] % self.block else prod(shape) // self.block * self.nbytes
 
 
-# Number -> type: those that ggml stores in files and no built-in format declares.
+# Number -> type: those that files hold, or held, and no built-in format declares. Most were removed: the blocks of Q4_0
+# and IQ4_NL, rearranged for a processor; Q4_2 and Q4_3, which are older than GGUF.
 TYPES = MappingProxyType(
     {
-        16: GgmlType("IQ2_XXS", 256, 66),
-        17: GgmlType("IQ2_XS", 256, 74),
-        18: GgmlType("IQ3_XXS", 256, 98),
-        19: GgmlType("IQ1_S", 256, 50),
-        21: GgmlType("IQ3_S", 256, 110),
-        22: GgmlType("IQ2_S", 256, 82),
-        29: GgmlType("IQ1_M", 256, 56),
-        34: GgmlType("TQ1_0", 256, 54),
-        35: GgmlType("TQ2_0", 256, 66),
-        40: GgmlType("NVFP4", 64, 36),
+        4: GgmlType("Q4_2", 16, 10),
+        5: GgmlType("Q4_3", 16, 12),
+        15: GgmlType("Q8_K", 256, 292),
+        31: GgmlType("Q4_0_4_4", 32, 18),
+        32: GgmlType("Q4_0_4_8", 32, 18),
+        33: GgmlType("Q4_0_8_8", 32, 18),
+        36: GgmlType("IQ4_NL_4_4", 32, 18),
+        37: GgmlType("IQ4_NL_4_8", 32, 18),
+        38: GgmlType("IQ4_NL_8_8", 32, 18),
+        142: GgmlType("PQ2_0 of PrismML's llama.cpp", 128, 34),
     }
 )
 

@@ -69,7 +69,7 @@ def _layouts(method: object, said: Mapping[str, Any], path: Path) -> Layouts | N
 
 
 def _activations(said: Mapping[str, Any]) -> str | None:
-    """What a config says of the quantization of activations."""
+    """The quantization of activations that a config states, in words."""
     groups = said.get("config_groups")
     every = [each for each in groups.values() if isinstance(each, dict)] if isinstance(groups, dict) else []
     inputs = [each["input_activations"] for each in every if isinstance(each.get("input_activations"), dict)]

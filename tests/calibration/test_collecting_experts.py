@@ -5,17 +5,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fourcc.bench.models.making import write_model
+from fourcc.bench.models.shapes import SHAPES
+from fourcc.calibration.asked_options import asked_options
 from fourcc.calibration.calibration import Calibration, CalibrationText
 from fourcc.calibration.collecting import Work, collect
 from fourcc.calibration.imatrix import ggml_name, own_name
 from fourcc.calibration.layout import About
 from fourcc.calibration.reading import open_calibration
+from fourcc.calibration.units import planned_units
 from fourcc.encoding import encode
 from fourcc.models.architecture import Architecture
 from fourcc.models.staged import StagedNetwork
 from fourcc.models.transformer import Transformer
 from fourcc.models.windows import Window
 from fourcc.networks import NETWORKS
+from fourcc.sources import open_source
 from tests.running import made_networks
 
 WINDOWS = (Window((1, 2, 3, 4, 5, 6) * 3), Window((6, 5, 4)))
@@ -43,7 +48,7 @@ def collected(
 
 
 def router_inputs(network: Transformer) -> np.ndarray:
-    """What the first layer's router is multiplied with in all windows, float32 (tokens, dim)."""
+    """The activations of the first layer's router in all windows, float32 (tokens, dim)."""
     staged, seen = StagedNetwork(network), []
 
     def observe(names: tuple[str, ...], x: np.ndarray, *_: int) -> None:
@@ -94,8 +99,19 @@ def test_stacks_have_no_hessian(tmp_path: Path) -> None:
     assert found.hessian(f"{AT}experts.w1") is None
 
 
-def test_names_of_experts_in_files_of_llama_cpp() -> None:
+def test_names_of_experts_in_files_of_llama_cpp(tmp_path: Path) -> None:
     """A model of an unknown architecture keeps ggml's names, and finds its statistics by them."""
-    ours = f"{AT}experts.w1"
-    assert ggml_name(ours) == "blk.0.ffn_gate_exps.weight"
-    assert own_name("blk.0.ffn_gate_exps.weight") == ours
+    ours, theirs = f"{AT}experts.w1", "blk.0.ffn_gate_exps.weight"
+    found = collected(tmp_path / "a.calib", made("mixtral")[0])
+    assert found.of(theirs) is found.statistics[ours]
+    assert ggml_name(ours) == theirs
+    assert own_name(theirs) == ours
+
+
+def test_a_measurement_says_that_it_passes_over_stacks(tmp_path: Path) -> None:
+    with open_source(write_model(tmp_path / "model.bin", SHAPES["tiny-moe"], "F32", 16)) as source:
+        planned = planned_units(source, asked_options("Q8_0"))
+    stacks = [tensor for tensor in planned.fixed if "experts" in tensor.name]
+    assert len(stacks) == 6
+    start = "stacks of experts are not measured, and stay as they are stored: layers.0.feed_forward.experts.w1"
+    assert [note for note in planned.notes if note.startswith(start)]

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+import fourcc
 from fourcc.cli.render import run_output
 from fourcc.cli.shared import chat
 from fourcc.cli.shared.signals import TerminatedError
@@ -213,9 +214,37 @@ def test_a_talk_without_messages_ends(model: Path) -> None:
 def test_what_belongs_to_a_talk_is_refused_elsewhere(run: Runner, model: Path) -> None:
     """With what to add; a template by its wrong name, with the right ones."""
     ended = run("run", model, "-y", "x")
-    assert (ended.code, "-y and --template belong to a chat. Add -m chat." in ended.err) == (2, True)
+    assert (ended.code, "-y, --template, --tools and --set belong to a chat. Add -m chat." in ended.err) == (2, True)
+    ended = run("run", model, "-m", "chat", "--special")
+    assert (ended.code, "--special does not belong to a chat" in ended.err) == (2, True)
+    ended = run("run", model, "-m", "chat", "--set", "x", "-y", "", "-i", "Hi")
+    assert (ended.code, "not a variable of a template: found 'x', expected NAME=VALUE" in ended.err) == (2, True)
+    ended = run("run", model, "-m", "chat", "--set", "x=1", "-y", "", "-i", "Hi")
+    assert (ended.code, "the chat template llama2 has no place for tools, options" in ended.err) == (2, True)
     ended = run("run", model, "-m", "chat", "--template", "x", "-y", "", "-i", "Hi")
     assert (ended.code, "no such chat template: found 'x', expected llama3, chatml, llama2" in ended.err) == (2, True)
+
+
+def test_special_tokens_in_a_prompt(run: Runner, model: Path) -> None:
+    """On request their names stand for them; else they are text."""
+    tokens = {}
+    for option in ((), ("--special",)):
+        ended = run("run", model, "-i", "Hi</s><s>", *GREEDY, "-n", 20, "--json", *option)
+        tokens[option] = events(ended)[1]["tokens"]
+    assert tokens["--special",][-2:] == [2, 1]
+    assert (2 in tokens[()], tokens[()][0], tokens["--special",][0]) == (False, 1, 1)
+
+
+def test_a_talk_by_a_template_of_a_file(run: Runner, model: Path, tmp_path: Path) -> None:
+    """With variables and functions; the tokens of the message are those that it writes."""
+    template, tools = tmp_path / "mine.jinja", tmp_path / "tools.json"
+    template.write_text("<s>{{ tools[0].name }}{{ thinks }}: {{ messages[-1].content }}</s>")
+    tools.write_text('[{"name": "weather"}]')
+    options = ("--template", template, "--tools", tools, "--set", "thinks=false", "-y", "", "-n", 99, "--json")
+    found = events(run("run", model, "-m", "chat", "-i", "Hi", *GREEDY, *options))
+    assert found[0]["template"] == str(template)
+    with fourcc.open(model) as opened:
+        assert found[1]["tokens"] == [1, *opened.tokenizer.encode("weatherFalse: Hi", bos=False), 2]
 
 
 @contextlib.contextmanager
@@ -272,7 +301,7 @@ class Stopped:
     """A talk whose first answer is stopped by a person."""
 
     def __init__(self) -> None:
-        self.over, self.said = False, list[str]()
+        self.over, self.said, self.notes = False, list[str](), list[str]()
 
     def say(self, text: str) -> list[object]:
         """The first one is stopped, the second one fills the context."""
@@ -290,11 +319,11 @@ def test_a_person_goes_on_after_stopping_an_answer(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(chat, "ask", lambda _: "again")
     monkeypatch.setattr(chat.terminal, "on_terminal", lambda stream: stream is sys.stdin)
     talk, output = Stopped(), run_output.Text(talk=True, quiet=True)
-    assert chat.talk(talk, "Hi", output) == "length"  # type: ignore[arg-type]
+    assert chat.talk(talk, "Hi", output, quiet=True) == "length"  # type: ignore[arg-type]
     assert talk.said == ["Hi", "again"]
     monkeypatch.setattr(chat.terminal, "on_terminal", lambda _: False)
     with pytest.raises(KeyboardInterrupt):
-        chat.talk(Stopped(), "Hi", output)  # type: ignore[arg-type]
+        chat.talk(Stopped(), "Hi", output, quiet=True)  # type: ignore[arg-type]
 
 
 class Odd:
@@ -417,4 +446,4 @@ def test_a_signal_ends_a_talk(monkeypatch: pytest.MonkeyPatch) -> None:
     talk = Stopped()
     talk.say = say  # type: ignore[method-assign,assignment]
     with pytest.raises(TerminatedError):
-        chat.talk(talk, "Hi", run_output.Text(talk=True, quiet=True))  # type: ignore[arg-type]
+        chat.talk(talk, "Hi", run_output.Text(talk=True, quiet=True), quiet=True)  # type: ignore[arg-type]

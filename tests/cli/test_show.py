@@ -262,26 +262,26 @@ def test_weights_whose_squares_overflow(run: Runner, tmp_path: Path) -> None:
 
 def test_layouts_that_no_format_has(run: Runner, tmp_path: Path) -> None:
     """Such tensors are listed under the name that others give their layout; asked for by name, they are refused."""
-    data = gguf([], [("a", (2,), 0, bytes(8)), ("b", (2, 256), 16, bytes(132))])
+    data = gguf([], [("a", (2,), 0, bytes(8)), ("b", (2, 64), 31, bytes(72))])
     path = tmp_path / "m.gguf"
     path.write_bytes(data)
     ended = run("inspect", path)
     assert ended.code == 0
     assert table(ended.out) == [
         ["a", "2", "F32", "32", "8"],
-        ["b", "2 x 256", "(IQ2_XXS (ggml type 16))", "2.062", "132"],
+        ["b", "2 x 64", "(Q4_0_4_4 (ggml type 31))", "4.5", "72"],
     ]
-    assert "note: 1 of 2 tensors can only be listed: no format here has IQ2_XXS (ggml type 16)" in ended.err
+    assert "note: 1 of 2 tensors can only be listed: no format here has Q4_0_4_4 (ggml type 31)" in ended.err
     document = run("inspect", path, "--json").document
     assert document["total"]["tensors"] == 2
     assert document["unreadable"] == [
         {
             "name": "b",
             "source_name": "b",
-            "shape": [2, 256],
-            "layout": "IQ2_XXS (ggml type 16)",
-            "weights": 512,
-            "bytes": 132,
+            "shape": [2, 64],
+            "layout": "Q4_0_4_4 (ggml type 31)",
+            "weights": 128,
+            "bytes": 72,
         }
     ]
     for arguments in (
@@ -291,5 +291,5 @@ def test_layouts_that_no_format_has(run: Runner, tmp_path: Path) -> None:
     ):
         ended = run(*arguments)
         assert ended.code == 3
-        assert "1 of 2 tensors are in layouts that no installed format has (IQ2_XXS (ggml type 16)): 'b'" in ended.err
+        assert "1 of 2 tensors are in layouts that no installed format has (Q4_0_4_4 (ggml type 31)): 'b'" in ended.err
     assert run("extract", path, "a", "-o", tmp_path / "x").code == 0

@@ -314,7 +314,7 @@ def test_weights_that_are_odd(run: Runner, tmp_path: Path) -> None:
 def test_layouts_that_no_format_has_are_left_out(run: Runner, tmp_path: Path) -> None:
     """With a note; asked for alone, there is nothing to look at."""
     path = tmp_path / "m.gguf"
-    path.write_bytes(gguf([], [("a", (64,), 0, bytes(256)), ("b", (2, 256), 16, bytes(132))]))
+    path.write_bytes(gguf([], [("a", (64,), 0, bytes(256)), ("b", (2, 64), 31, bytes(72))]))
     ended = run("stats", path, "--json")
     assert [each["name"] for each in ended.document["tensors"]] == ["a"]
     assert ended.err.count("note: ") == 1

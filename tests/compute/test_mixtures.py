@@ -25,7 +25,7 @@ COUNTS = (1, 2, 7, 64, 300)
 
 @attrs.frozen
 class Routed:
-    """What a mixture's tables say.
+    """The contents of a mixture's tables.
 
     Attributes:
         chosen: (activations, used) experts.
@@ -65,7 +65,7 @@ def filled(x: Array) -> Buffer:
 
 
 def softmax(scores: Array) -> Array:
-    """Of the last axis, float64."""
+    """The softmax of the last axis, float64."""
     powers = np.exp(scores.astype(float) - scores.max(axis=-1, keepdims=True))
     return powers / powers.sum(axis=-1, keepdims=True)
 
@@ -247,7 +247,7 @@ TRIALS = st.builds(
 @examples(40)
 @given(trial=TRIALS)
 def test_products(trial: Trial) -> None:
-    """Of built-in formats of each kind, and of one whose kernel is made from its block decoder."""
+    """The kernels of built-in formats of each kind, and of one whose kernel is made from its block decoder."""
     with installed(PLAIN):
         check_products(trial)
 

@@ -1,5 +1,6 @@
 """Export to GGUF: the gguf package reads the right values, and every block survives the way there and back."""
 
+import json
 from pathlib import Path
 
 import attrs
@@ -16,6 +17,7 @@ from fourcc.exporters.export import check_targets, execute_export, plan_export
 from fourcc.exporters.gguf_head import FLOAT32, FLOAT64, INT32, INT64, STRING, TRUTH, UINT32, UINT64, GGUFKey
 from fourcc.exporters.gguf_tokenizer import tokenizer_keys
 from fourcc.models.architecture import Architecture
+from fourcc.models.jinja.stored import templates_in
 from fourcc.plugins.registry import registry
 from fourcc.policy import Policy
 from fourcc.sources import open_source
@@ -417,6 +419,23 @@ def test_the_chat_template(root: Path) -> None:
     own = msgpack.packb({"tokenizer.chat_template": "{{ y }}"})
     keys, _ = tokenizer_keys({"tokenizer.gguf": own, "chat_template.jinja": b"{{ x }}"}, "m")
     assert keys == [GGUFKey("tokenizer.chat_template", STRING, "{{ y }}")]
+
+
+def test_chat_templates_of_other_names(root: Path) -> None:
+    """Templates of files and of the tokenizer's configuration become keys, which are read as they were."""
+    data = (root / "tests" / "models" / "tiny_tokenizer.bin").read_bytes()
+    named = [{"name": "default", "template": "{{ x }}"}, {"name": "rag", "template": "é"}]
+    blobs = {
+        "tokenizer.bin": data,
+        "chat_template.jinja": b"{{ x }}",
+        "tokenizer_config.json": json.dumps({"chat_template": named}).encode(),
+        "additional_chat_templates/tool_use.jinja": b"{{ z }}",
+    }
+    keys, _ = tokenizer_keys(blobs, "m")
+    found = {key.name: key.value for key in keys if "chat_template" in key.name}
+    again = msgpack.packb({name: value.decode() for name, value in found.items()})
+    assert templates_in({"tokenizer.gguf": again}) == templates_in(blobs)
+    assert set(templates_in(blobs)) == {"default", "rag", "tool_use"}
 
 
 def test_a_damaged_tokenizer(tmp_path: Path) -> None:

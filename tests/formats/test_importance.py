@@ -18,7 +18,25 @@ from tests.formats.strategies import matrices
 GGML = ["IQ4N", "IQ4X", "Q2_K", "Q3_K", "Q4_0", "Q4_1", "Q4_K", "Q5_0", "Q5_1", "Q5_K", "Q6_K"]
 OURS = sorted(naive_importance.WEIGHTED)
 TRELLISES = ["TC2", "TC3", "TC4"]  # their own tests have it
-WITHOUT = ["BF16", "F16", "F32", "F64", "F8_G", "Q8_0", "Q8_A", "Q8_B", "Q8_F", "Q8_G", "Q8_Z"]
+WITHOUT = [
+    "BF16",
+    "F16",
+    "F32",
+    "F64",
+    "F8_G",
+    "Q8_0",
+    "Q8_A",
+    "Q8_B",
+    "Q8_F",
+    "Q8_G",
+    "Q8_Z",
+    "NVF4",
+    "NV4T",
+    "Q1_0",
+    "Q2_0",
+    "TQ1",
+    "TQ2",
+]
 HQQ = {"method": "hqq"}
 COUNTS = st.sampled_from([0.0, 1e-30, 0.01, 1.0, 3.0, 1000.0, 1e30])
 ours = pytest.mark.parametrize("tag", OURS)

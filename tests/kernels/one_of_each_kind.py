@@ -19,7 +19,9 @@ DEAR = {
 DEAREST, FEW = {"bounds checked", "damaged parts", "decode, then multiply", "each column"}, {"IQ4N"}
 
 
-TWINS = {"TC2", "TC4"}  # the code of TC3 with another number of bits: thorough runs have them
+# The code of TC3 with another number of bits, of IQ2Y, IQ3S and IQ1M with another set, of Q2_0 in wider blocks, of Q8_G
+# with more operations a weight: thorough runs have them.
+TWINS = {"TC2", "TC4", "IQ2X", "IQ2S", "IQ3Y", "IQ1S", "TQ2", "F8_G"}
 
 
 def marked(tags: Iterable[object]) -> list[object]:
@@ -42,10 +44,11 @@ def kind(tag: str) -> tuple[object, ...]:
 
 
 def of_each_kind(tags: Iterable[str]) -> list[str]:
-    """The first format of each kind."""
+    """The first format of each kind that is no twin of another."""
     first: dict[tuple[object, ...], str] = {}
     for tag in tags:
-        first.setdefault(kind(tag), tag)
+        if tag not in TWINS:
+            first.setdefault(kind(tag), tag)
     return list(first.values())
 
 

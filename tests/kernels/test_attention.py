@@ -162,7 +162,7 @@ def test_windows(seed: int, groups: tuple[int, int], head: int, calls: list[int]
 @given(
     seed=st.integers(0, 2**32),
     groups=st.sampled_from([(1, 1), (6, 6), (8, 1), (9, 3)]),
-    sizes=st.sampled_from([(2, 0), (10, 4), (16, 16), (24, 6), (64, 16), (80, 32)]),
+    sizes=st.sampled_from([(2, 0), (10, 4), (16, 16), (24, 6), (64, 16), (80, 32), (256, 64)]),
     call=st.integers(1, 90),
     scores=st.tuples(st.sampled_from([None, 1.0, 0.02]), st.sampled_from([0, 0.5, 5.0, 50.0])),
     sunk=st.sampled_from([None, -60.0, 0.0, 3.0, 90.0]),

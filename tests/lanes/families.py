@@ -1,4 +1,4 @@
-"""What works for each family: read, run, written as GGUF and as a folder. Writes the table of ``specs/families.md``.
+"""All that works for each family: read, run, written as GGUF and as a folder. Writes the table of ``specs/families.md``.
 
     python -m tests.lanes.families            prints the table
     python -m tests.lanes.families --write    and writes it into the page
@@ -53,7 +53,7 @@ HEAD = (
 
 @attrs.define
 class Found:
-    """What was found of a family, the worst of its cases.
+    """The findings on a family, the worst of its cases.
 
     Attributes:
         network: that runs it.

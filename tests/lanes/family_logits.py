@@ -1,4 +1,4 @@
-"""What transformers makes of the tiny models of ``tests/running/family_cases.py``: tensors, configs and logits.
+"""Transformers on the tiny models of ``tests/running/family_cases.py``: tensors, configs and logits.
 
 Wants an environment with transformers, torch (for processors) and safetensors; fourcc is not needed::
 
@@ -63,7 +63,7 @@ def saved(config: Config, folder: Path) -> tuple[dict[str, list[int]], Config]:
 
 
 def _loading(config: Config) -> Config:
-    """What makes transformers take quantized weights on any machine."""
+    """A setting with which transformers takes quantized weights on any machine."""
     if "quantization_config" not in config:
         return {}
     return {"quantization_config": transformers.Mxfp4Config(dequantize=True)}

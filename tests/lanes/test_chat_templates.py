@@ -52,7 +52,7 @@ def a_day(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def names_in(template: str) -> list[str]:
-    """What looks like special tokens in a template's text."""
+    """All that looks like special tokens in a template's text."""
     return sorted(set(NAME.findall(template)))
 
 
@@ -166,7 +166,7 @@ def test_marks_are_no_secret_way() -> None:
 
 
 def test_refusals_are_few() -> None:
-    """What templates refuse by their own words, and what they need that a talk has not."""
+    """All that templates refuse by their own words, and what they need that a talk has not."""
     refused: dict[str, set[str]] = {}
     for path in FILES:
         for name, values in talks("Hi").items():

@@ -36,7 +36,7 @@ from tests.sources.writers import (
 from tests.sources.writers_weight_only import checkpoint
 
 SIZES = {"dim": 32, "hidden": 48, "heads": 4, "kv_heads": 2, "vocab": 40, "seq": 64}
-LISTED = 19  # ggml's type IQ1_S, of which there is no format here: 50 bytes for 256 weights
+LISTED = 15  # ggml's type Q8_K, of which there is no format here: 292 bytes for 256 weights
 JSON = "tokenizer.json"
 
 
@@ -234,6 +234,12 @@ def odd_gguf(folder: Path) -> Path:
     return written(folder, "m.gguf", gguf(keys, named) + b"x")
 
 
+def with_scales_of_activations(folder: Path) -> Path:
+    """A matrix in NVFP4 with its second scale and that of its activations."""
+    scales = [(f"a.{word}", (1,), 0, np.float32(0.5).tobytes()) for word in ("scale", "input_scale")]
+    return written(folder, "m.gguf", gguf([], [blocks("a.weight", 40, 144), *scales]))
+
+
 def followed(folder: Path) -> Path:
     """Five bytes behind the last tensor."""
     return written(folder, "m.gguf", gguf_llama(*llama(**SIZES)) + b"12345")
@@ -408,9 +414,10 @@ MODELS = {
         lambda folder: written(folder, "m.gguf", gguf([gguf_key("a", 4, 1)] * 3, [blocks("b", 0, 1024)]))
     ),
     "layouts of no format": Model(
-        lambda folder: written(folder, "m.gguf", gguf([], [blocks("a", LISTED, 50), blocks("b", 0, 1024)])),
+        lambda folder: written(folder, "m.gguf", gguf([], [blocks("a", LISTED, 292), blocks("b", 0, 1024)])),
         exclude=("a",),
     ),
+    "scales of activations": Model(with_scales_of_activations),
     "quantized anew": Model(quantized("quantize.imatrix.file", file_type=15), policy="Q8_0"),
     "quantized anew, with a history": Model(quantized("quantize.a", "quantize.b", file_type=2), policy="MXF4"),
     "a window": Model(made(model_type="mistral", sliding_window=16)),

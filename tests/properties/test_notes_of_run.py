@@ -17,7 +17,7 @@ from tests.properties.note_models import vocabulary
 from tests.properties.note_texts import is_said, texts_of
 from tests.sources.writers import gguf_key, gguf_llama, llama, written
 
-TEMPLATE = "[INST] <<SYS>> {{ message }} <</SYS>> [/INST]"
+TEMPLATE = "{% for m in messages if m.role != 'system' %}[INST] {{ m.content }} [/INST]{% endfor %}"
 TALK = ("-m", "chat", "-y", "", "-t", "0", "-n", "60")
 
 
@@ -58,6 +58,34 @@ def test_talks(talk, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]  #
     said = {text for name in ("run.py", "render/run_output.py") for text in texts_of(ROOT / "cli" / name)}
     unseen = {text for text in said if not is_said(text.removeprefix("fourcc: note: "), notes)}
     assert unseen == {"prompt: .* tokens, .* tok/s; "}  # the speed
+
+
+def test_a_system_prompt_that_a_template_drops(talk, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001 - as above
+    """Where the note comes, the first message is read as one that begins with it; without one nothing changes."""
+    path = model(tmp_path, gguf_key("tokenizer.chat_template", 8, TEMPLATE))
+    events = (*TALK[:2], *TALK[4:], "--json")
+    said = {}
+    for system in ("Be kind.", ""):
+        out, said[system] = talk(path, *events, "-y", system)
+        (first, *_) = (json.loads(line) for line in out.splitlines() if '"prompt"' in line)
+        said[system, "tokens"] = first["tokens"]
+    note = "the chat template takes no system prompt, so it stands before the first message"
+    assert (note in said["Be kind."], note in said[""]) == (True, False)
+    texts = "[INST] Be kind.\n\nHello [/INST]", "[INST] Hello [/INST]"
+    with ExitStack() as stack:
+        tokenizer = open_to_run(path, stack)[0].tokenizer
+        expected = [tokenizer.encode(text, bos=False) for text in texts]
+    assert [said["Be kind.", "tokens"], said["", "tokens"]] == expected
+
+
+def test_without_jinja2(talk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001 - as above
+    """The family's template is named, and is the one that is used."""
+    path = model(tmp_path, gguf_key("tokenizer.chat_template", 8, "[INST] <<SYS>>"))
+    monkeypatch.setattr("fourcc.models.template_choice.is_installed", lambda: False)
+    out, notes = talk(path, *TALK)
+    (note,) = (note for note in notes if note.startswith("chat template"))
+    assert note.endswith("the model's own is of this family, and `pip install 'fourcc[chat]'` lets it be run exactly")
+    assert talk(path, *TALK, "--template", note.split()[2].rstrip(":"))[0] == out
 
 
 def test_a_temporary_file_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

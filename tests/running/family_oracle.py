@@ -1,4 +1,4 @@
-"""What transformers says of the models in `family_cases`, as ``tests/vectors/families.json`` holds it."""
+"""The words of transformers on the models in `family_cases`, as ``tests/vectors/families.json`` holds it."""
 
 from __future__ import annotations
 

@@ -155,7 +155,7 @@ def expected(template: str, values: dict[str, Any], now: datetime) -> tuple[str 
 
 @cache
 def reference(template: str) -> Callable[[dict[str, Any], datetime], str]:
-    """What jinja2 itself makes of a template, in the environment that transformers describes."""
+    """A function that runs a template by jinja2 itself, in the environment that transformers describes."""
 
     class Generation(jinja2.ext.Extension):
         tags = {"generation"}  # noqa: RUF012 - as jinja2 declares it

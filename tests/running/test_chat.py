@@ -1,5 +1,7 @@
 """A talk against llama2.c's chat loop, written from its rules, on a random model that ends its answers now and then."""
 
+from itertools import islice
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -8,6 +10,8 @@ from fourcc.encoding import encode
 from fourcc.errors import UsageError
 from fourcc.models.architecture import Architecture
 from fourcc.models.chat import Conversation
+from fourcc.models.jinja.renderer import Renderer
+from fourcc.models.jinja.template import JinjaTemplate
 from fourcc.models.sampling import Sampler
 from fourcc.models.templates import TEMPLATES
 from fourcc.models.tokenizers.llama2c import BOS, EOS, Llama2cTokenizer
@@ -36,6 +40,11 @@ def weights() -> dict[str, QMatrix]:
 @pytest.fixture
 def network(weights: dict[str, QMatrix]) -> Transformer:
     """A network that has seen no token."""
+    return network_of(weights)
+
+
+def network_of(weights: dict[str, QMatrix]) -> Transformer:
+    """Another one of the same weights."""
     return Transformer(Architecture.of("llama", HYPER), weights.get, threads=1)
 
 
@@ -129,6 +138,28 @@ def test_the_end_of_the_context_is_told(weights: dict[str, QMatrix], tokenizer: 
     tokens = [token for piece in talk.say("Hi") if not piece.prompt for token in piece.tokens]
     assert talk.over
     assert len(tokens) == 24 - len(tokenizer.encode("[INST] Hi [/INST]")) + 1
+
+
+def test_a_template_that_writes_all_anew(weights: dict[str, QMatrix], tokenizer: Llama2cTokenizer) -> None:
+    """Each answer is that of a network that reads the whole prompt at once, wherever the prompts begin to differ."""
+    script = "talk of {{ messages | length }}: {% for m in messages %}{{ m.role }} {{ m.content }}</s>{% endfor %}"
+    template = JinjaTemplate("own", Renderer(script))
+    talk = Conversation(network_of(weights), tokenizer, template, Sampler.from_flags(VOCAB, 0.0, 0.9, 1))
+    for message in ("Hello", "And?"):
+        pieces = talk.say(message)
+        prompt, *answer = (piece.tokens for piece in islice(pieces, 12))
+        pieces.close()  # type: ignore[attr-defined]
+        said, talk.messages = talk.messages, talk.messages[:-1]
+        whole, fresh, again = template.prompt(tokenizer, talk), network_of(weights), list[tuple[int, ...]]()
+        talk.messages = said
+        assert whole[-len(prompt) :] == list(prompt)
+        logits = fresh.forward(whole)
+        for _ in answer:
+            again.append((int(logits[0].argmax()),))
+            logits = fresh.forward(again[-1])
+        assert again == answer
+        assert len(answer) == 11
+    assert len(whole) - len(prompt) == len(" talk of ")  # the number of messages differs, and all behind it
 
 
 def logits_of(*likely: int) -> NDArray[np.float32]:

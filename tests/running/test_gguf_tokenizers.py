@@ -240,6 +240,10 @@ def test_bytes_that_are_no_text_are_kept() -> None:
 ONE = {"model": "llama", "tokens": ["?", "a"], "scores": [0.0, -1.0], "token_type": [2, 1]}
 PAIRS = {"model": "gpt2", "pre": "gpt-2"}
 DAMAGED: dict[str, tuple[dict[str, Any], str]] = {
+    "no merges": (
+        {"model": "gpt2", "tokens": ["a"]},
+        "'tokenizer.ggml.merges' is missing, without which no text can be cut: found no key, expected pairs of texts",
+    ),
     "no model": (
         {},
         "'tokenizer.ggml.model' names a kind of tokenizer that is not read: found None, expected one of llama, ",
@@ -354,5 +358,5 @@ def test_tokens_of_bytes_decode_in_every_kind() -> None:
     """The digits of a byte are capital or small."""
     scored_one = opened(model="llama", tokens=["<unk>", "<0xC3>", "<0xa9>"], token_type=[2, 6, 6], scores=[0.0] * 3)
     assert scored_one.text([1, 2]) == "é"
-    pairs = opened(model="gpt2", pre="gpt-2", tokens=["<0xC3>", "<0xa9>"], token_type=[6, 6])
+    pairs = opened(model="gpt2", pre="gpt-2", tokens=["<0xC3>", "<0xa9>"], token_type=[6, 6], merges=[])
     assert pairs.text([0, 1]) == "é"

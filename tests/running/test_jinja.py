@@ -3,6 +3,7 @@
 import json
 import re
 from datetime import datetime
+from importlib.metadata import PackageNotFoundError
 from typing import Any
 
 import pytest
@@ -117,6 +118,31 @@ def test_a_process_renders_and_goes_on() -> None:
     run.close()
 
 
+def test_an_interrupted_run_leaves_no_answer_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next answer is that of the next job."""
+    run = Renderer("{{ x }}")
+    assert run.render({"x": "a"}).text == "a"
+    process = run._process
+    assert process is not None
+    with monkeypatch.context() as patch:
+        patch.setattr(process, "stdout", Interrupting(process.stdout))
+        with pytest.raises(KeyboardInterrupt):
+            run.render({"x": "b"})
+    assert run.render({"x": "c"}).text == "c"
+    run.close()
+
+
+class Interrupting:
+    """A pipe at which a person presses Ctrl-C."""
+
+    def __init__(self, pipe: Any) -> None:
+        self.close = pipe.close
+
+    def readline(self) -> bytes:
+        """Never comes to its end."""
+        raise KeyboardInterrupt
+
+
 ENDLESS = {  # only the end of the process ends them
     "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}": "it did not end within 1 seconds",
     "{{ 'a' * 10 ** 11 }}": r"it takes more than 1024 MiB of memory",
@@ -173,10 +199,20 @@ def test_a_process_that_dies_is_an_error(monkeypatch: pytest.MonkeyPatch) -> Non
         Renderer("x").render({})
 
 
-def test_without_jinja2(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error names the extra."""
-    monkeypatch.setattr(renderer, "find_spec", lambda name: None)
-    with pytest.raises(UsageError, match=r"m: the package 'jinja2' is needed .*pip install 'fourcc\[chat\]'"):
+@pytest.mark.parametrize("found", ["3.1.5", "2.11", None])
+def test_without_jinja2(monkeypatch: pytest.MonkeyPatch, found: str | None) -> None:
+    """The error names the extra; so it does for a version whose sandbox has holes."""
+
+    def version(name: str) -> str:
+        if found is None:
+            raise PackageNotFoundError(name)
+        return found
+
+    monkeypatch.setattr(renderer, "version", version)
+    with pytest.raises(
+        UsageError,
+        match=r"m: the package 'jinja2', of version 3.1.6 or later, .*'fourcc\[chat\]'",
+    ):
         Renderer("x", "m").render({})
 
 

@@ -14,6 +14,7 @@ from fourcc.cli.shared.chat_script import ChatScript
 from fourcc.errors import InputError, UsageError
 from fourcc.models import template_choice
 from fourcc.models.chat import Conversation
+from fourcc.models.jinja.child import result_of
 from fourcc.models.jinja.renderer import Renderer
 from fourcc.models.jinja.stored import chosen, special_texts, templates_in
 from fourcc.models.jinja.template import JinjaTemplate
@@ -41,6 +42,16 @@ KEYS = {
 BLOB = msgpack.packb({f"tokenizer.ggml.{key}": value for key, value in KEYS.items()})
 OURS = read_gguf(BLOB, "m.gguf")
 NAMES = SpecialNames.of(OURS, "<think></think>")
+
+
+@pytest.fixture(autouse=True)
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Templates run here; ``test_jinja.py`` has the process."""
+
+    def answer(_: Renderer, job: bytes) -> bytes:
+        return json.dumps(result_of(json.loads(job))).encode()
+
+    monkeypatch.setattr(Renderer, "_answer", answer)
 
 
 def ids(text: str) -> list[int]:
@@ -108,7 +119,7 @@ def test_only_what_is_new_is_read() -> None:
 
 
 def test_a_template_that_drops_thoughts() -> None:
-    """What comes behind the first token that differs is read again; a thought of the last answer stays."""
+    """All that comes behind the first token that differs is read again; a thought of the last answer stays."""
     talk, network = talk_of(THINKING, "hm</think>\nHello.<|im_end|>", "so</think>\nYes<|im_end|>")
     assert talk.answer("Hi") == "hm</think>\nHello."
     start = turn("user", "Hi") + "<|im_start|>assistant\n"
@@ -121,19 +132,15 @@ def test_a_template_that_drops_thoughts() -> None:
 
 
 def test_added_tokens_of_an_answer_stay_tokens() -> None:
-    """Those that the model made; not those that a user spells, nor letters that the model itself spells."""
-    talk, network = talk_of(CHATML, "<think>a</think><|im_end|>", "x<|im_end|>")
+    """Only those that the model made; not those that a user spells, nor letters that the model itself spells."""
+    knows = "{# writes <think> and </think> elsewhere #}" + CHATML
+    talk, network = talk_of(knows, "<think>a</think><|im_end|>", "x<|im_end|>")
     talk.answer("<think>")
     talk.answer("b")
     think = OURS.special("<think>")
     assert network.held.count(think) == 1
-    assert network.reads[1:6] == [
-        1,
-        1,
-        1,
-        len(ids("<|im_end|>\n<|im_start|>user\nb<|im_end|>\n<|im_start|>assistant\n")),
-        1,
-    ]
+    then = ids("<|im_end|>\n" + turn("user", "b") + "<|im_start|>assistant\n")
+    assert network.reads[1:6] == [1, 1, 1, len(then), 1]
 
 
 GEMMA = OF_OUR_OWN["alternating"]
@@ -148,6 +155,15 @@ def test_a_template_without_a_place_for_the_system(template: str, end: str) -> N
     talk.answer("Ho")
     assert OURS.text(network.held).count("user\nBe kind.\n\nHi") == 1
     assert talk.notes == ["the chat template takes no system prompt, so it stands before the first message"]
+
+
+def test_a_system_prompt_in_another_form_is_there() -> None:
+    """A template may show it as JSON, say; nothing is merged then."""
+    shown = "{{ messages[0].content | tojson if messages[0].role == 'system' }}" + SILENT
+    talk, network = talk_of(shown, "a<|im_end|>", system='Say "a".')
+    talk.answer("Hi")
+    assert OURS.text(network.held).startswith('"Say \\"a\\"."user\nHi')
+    assert talk.notes == []
 
 
 def test_a_talk_that_the_template_refuses() -> None:
@@ -204,7 +220,7 @@ def test_tools_and_options_reach_the_template() -> None:
         (GEMMA, "<end_of_turn>"),
         ("{% for m in messages %}<|im_start|>{{ m.content }}{% endfor %}", "<|im_start|>"),  # the next one's start
         (
-            "{% for m in messages %}{{ m.content }}{% if not loop.last %}</s>{% else %}<|im_end|>{% endif %}{% endfor %}",
+            "{% for m in messages %}{{ m.content ~ ('<|im_end|>' if loop.last else '</s>') }}{% endfor %}",
             "<|im_end|>",
         ),
     ],
@@ -230,9 +246,7 @@ def test_a_name_of_unknown_origin() -> None:
         if plain:
             assert OURS.special("<|im_end|>") not in template.encode(OURS, rendered, values)
             continue
-        with pytest.raises(
-            UsageError, match=r"m\.bin: the chat template writes a special token in a way .*<\|im_end\|>"
-        ):
+        with pytest.raises(UsageError, match=r"m\.bin: the chat template writes a special token in a .*<\|im_end\|>"):
             template.encode(OURS, rendered, values)
 
 
@@ -259,12 +273,12 @@ def test_where_templates_live() -> None:
 
 
 def test_a_damaged_template_is_named() -> None:
-    """What is no text, has no name, or is no UTF-8."""
+    """A number, an entry without a name, bytes that are no UTF-8."""
     wrong = {"no text": {"chat_template": 3}, "has no name": {"chat_template": [{"template": "a"}]}}
     for why, stated in wrong.items():
         with pytest.raises(InputError, match=rf"m \(tokenizer_config\.json\): .*{why}"):
             templates_in({CONFIGURATION: json.dumps(stated).encode()}, "m")
-    with pytest.raises(InputError, match=r"m, offset 1: chat_template\.jinja is not UTF-8"):
+    with pytest.raises(InputError, match=r"m, byte 1: chat_template\.jinja is not UTF-8"):
         templates_in({CHAT_TEMPLATE: b"a\xff"}, "m")
 
 
@@ -292,7 +306,7 @@ def test_variables_of_special_tokens() -> None:
 
 
 def test_a_choice_by_name(tmp_path: Path) -> None:
-    """Of the model's own, of the table, a file; else the names that there are."""
+    """One of the model's own, one of the table, a file; else the names that there are."""
     choice = TemplateChoice(keys(tokenizer__chat_template=CHATML, tokenizer__chat_template__rag="r"), OURS, "m.bin")
     rag = choice.named("rag")
     assert isinstance(rag, JinjaTemplate)
@@ -310,15 +324,15 @@ def test_a_choice_by_name(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         choice.named(str(tmp_path / "none.jinja"))
     path.write_bytes(b"\xff")
-    with pytest.raises(UsageError, match=r"mine\.jinja, offset 0: the chat template is not UTF-8"):
+    with pytest.raises(UsageError, match=r"mine\.jinja, byte 0: the chat template is not UTF-8"):
         choice.named(str(path))
     path.write_bytes(b" " * (2 << 20))
-    with pytest.raises(UsageError, match=r"mine\.jinja: too long for a chat template: expected at most 1048576 bytes"):
+    with pytest.raises(UsageError, match=r"mine\.jinja: too long for a chat template, expected at most 1048576 bytes"):
         choice.named(str(path))
 
 
 def test_the_usual_choice(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The model's own, with tools the one for tools; its family where jinja2 is not there; llama2.c's where it has none."""
+    """The model's own, with tools the one for tools; its family where jinja2 is not there; else llama2.c's."""
     blobs = keys(tokenizer__chat_template=CHATML, tokenizer__chat_template__tool_use="t")
     for tools, name in ((False, "default"), (True, "tool_use")):
         template, note = TemplateChoice(blobs, OURS, "m.bin", tools=tools).usual()

@@ -194,7 +194,7 @@ def test_last_padding_may_be_absent(tmp_path: Path) -> None:
         assert decode(source.tensors[0]).tolist() == [0, 0, 0]
 
 
-UNKNOWN = [*ONE, ("b", (256,), 16, bytes(66)), ("c", (2, 5), 4242, bytes(110)), ("d", (3,), -1, bytes(7))]
+UNKNOWN = [*ONE, ("b", (64,), 31, bytes(36)), ("c", (2, 5), 4242, bytes(110)), ("d", (3,), -1, bytes(7))]
 
 
 def test_unknown_types_can_be_listed(tmp_path: Path) -> None:
@@ -202,12 +202,12 @@ def test_unknown_types_can_be_listed(tmp_path: Path) -> None:
     with open_source(written(tmp_path, "m", gguf([], UNKNOWN))) as source:
         assert [tensor.name for tensor in source.tensors] == ["a"]
         assert [(t.name, t.shape, t.layout, t.nbytes) for t in source.unreadable] == [
-            ("b", (256,), "IQ2_XXS (ggml type 16)", 66),
+            ("b", (64,), "Q4_0_4_4 (ggml type 31)", 36),
             ("c", (2, 5), "ggml type 4242", 128),
             ("d", (3,), "ggml type -1", 32),
         ]
         assert source.notes[0].startswith(
-            "3 of 4 tensors can only be listed: no format here has IQ2_XXS (ggml type 16)"
+            "3 of 4 tensors can only be listed: no format here has Q4_0_4_4 (ggml type 31)"
         )
 
 
@@ -218,16 +218,25 @@ def test_unknown_types_are_all_named(tmp_path: Path) -> None:
         fourcc.convert(path, tmp_path / "model.bin")
     text = str(caught.value)
     assert "3 of 4 tensors are in layouts that no installed format has" in text
-    assert "'b' IQ2_XXS (ggml type 16), 'c' ggml type 4242, 'd' ggml type -1. Install a package" in text
+    assert "'b' Q4_0_4_4 (ggml type 31), 'c' ggml type 4242, 'd' ggml type -1. Install a package" in text
     assert not (tmp_path / "model.bin").exists()
     fourcc.convert(path, tmp_path / "model.bin", exclude=["[b-d]"])
 
 
-@pytest.mark.parametrize("number", TYPES)
-def test_types_that_are_only_listed(number: int) -> None:
-    """Names and sizes are the reference's."""
-    kind = GGMLQuantizationType(number)
-    assert (TYPES[number].name, (TYPES[number].block, TYPES[number].nbytes)) == (kind.name, GGML_QUANT_SIZES[kind])
+def test_types_that_are_only_listed() -> None:
+    """No format reads them; names and sizes are the reference's where it knows them still."""
+    assert not [number for number in TYPES if registry.foreign("ggml", number)]
+    known = GGMLQuantizationType.Q8_K
+    assert (TYPES[15].name, (TYPES[15].block, TYPES[15].nbytes)) == (known.name, GGML_QUANT_SIZES[known])
+
+
+def test_every_type_of_ggml_that_files_hold_has_a_format() -> None:
+    """The reference's list but for those that only products use."""
+    products = {GGMLQuantizationType.Q8_1, GGMLQuantizationType.Q8_K}
+    for kind in set(GGMLQuantizationType) - products:
+        fmt = registry.foreign("ggml", int(kind))
+        assert fmt is not None, kind
+        assert (fmt.block[1] or 1, fmt.bits_per_weight() * fmt.block[1] / 8) == GGML_QUANT_SIZES[kind]
 
 
 @pytest.mark.parametrize("kind", BLOCKS, ids=lambda kind: kind.name)
@@ -478,8 +487,8 @@ BAD = {
     "product wraps": (info(dims=[2**32, 2**32]), "the tensor is too large"),
     "bytes wrap": (info(dims=[2**62]), "no memory can hold an array of that shape"),
     "part of a block of a type that is only listed": (
-        info(dims=[31], kind=16),
-        r"not fit IQ2_XXS \(ggml type",
+        info(dims=[31], kind=31),
+        r"not fit Q4_0_4_4 \(ggml type",
     ),
     "unknown type in a cut file": (info(dims=[8], kind=99)[:64][:-1], "the file is cut"),
     "offset -1": (info(offset=LONG), f"the offset is not where the tensor before ends: found {LONG}, expected 0"),

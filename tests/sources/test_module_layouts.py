@@ -244,3 +244,15 @@ def test_modelopt_s_own_file_is_silent_where_the_config_speaks(tmp_path: Path) -
     folder = save(tmp_path, stored, said)
     written(folder, "hf_quant_config.json", {"quantization": {"quant_algo": "FP8"}})
     weights_are(folder, truth)
+
+
+def test_blocks_of_which_an_fp8_config_says_nothing(tmp_path: Path) -> None:
+    """As in transformers they are 128 x 128, where there are so many scales; the last ones are short."""
+    parts, weights = float8((128, 128), "weight_scale_inv", dtype=np.dtype("<f4"))(200, 300, np.random.default_rng(6))
+    stored = {f"proj.{ending}": part for ending, part in parts.items()}
+    said = {"model_type": "other", "quantization_config": {"quant_method": "fp8"}}
+    with open_source(save(tmp_path, stored, said)) as source:
+        assert np.array_equal(decoded(source)["proj.weight"], weights)
+        (tensor,) = source.tensors
+        assert np.array_equal(tensor.read(0, 130, 140)["values"], parts["weight"][130:140].view(np.uint8))
+        assert tensor.params == {"group": 128}

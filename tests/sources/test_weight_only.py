@@ -166,7 +166,7 @@ def test_a_part_is_missing(tmp_path: Path, kind: str, missing: str) -> None:
             "weight holds another kind of numbers: found I8, expected F8_E4M3",
         ),
         ("fp8 in blocks", "weight_scale", np.ones((2, 2), "<f4"), "the matrix has two sets of scales"),
-        ("fp8 with one scale", "weight_scale", np.ones(31, "<f4"), "expected 32 x 1 for blocks of 1 x 32"),
+        ("fp8 with one scale", "weight_scale", np.ones(31, "<f4"), "expected 1 x 1 for blocks of 32 x 32"),
         ("fbgemm fp8", "weight_scale", np.ones((), "<f4"), "expected 32 x 1 for blocks of 1 x 32"),
         ("compressed mxfp8", "weight_scale", np.ones((32, 1), "<f4"), "weight_scale holds another kind of numbers"),
         ("modelopt nvfp4", "weight_scale_2", np.ones(2, "<f4"), "weight_scale_2 is not one number"),

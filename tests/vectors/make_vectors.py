@@ -126,7 +126,7 @@ def valid(tag: str, case: Valid) -> dict[str, object]:
 
 
 def _maker(tag: str, case: Valid) -> Callable[..., tuple[naive.Bytes, bytes]]:
-    """What makes the bytes of a case."""
+    """The maker of a case's bytes."""
     if tag in UNKNOWN_TO_GGUF:
         return by_ggml_alone
     ours = tag not in GGML | DECODED_ALONE or (tag == "MXF4" and case.importance is not None)

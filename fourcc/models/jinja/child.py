@@ -61,7 +61,7 @@ def result_of(job: Mapping[str, Any]) -> dict[str, object]:
 
 @lru_cache(2)
 def _compiled(template: str) -> tuple[Callable[..., str], Callable[..., str]]:
-    """What runs a template on plain texts, and what does on marked ones."""
+    """A template made ready, for plain texts and for marked ones."""
     one, other = ChatEnvironment(), MarkingEnvironment()
     return partial(one.rendered, one.from_string(template)), partial(other.rendered, other.from_string(template))
 

@@ -87,7 +87,7 @@ def tojson(
     ensure_ascii: bool = False,  # noqa: FBT001, FBT002 - templates give it by place, too
     indent: int | str | None = None,
     separators: tuple[str, str] | None = None,
-    sort_keys: bool = False,  # noqa: FBT001, FBT002
+    sort_keys: bool = False,  # noqa: FBT001, FBT002 - likewise
 ) -> str:
     """The filter of that name."""
     return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
@@ -116,7 +116,7 @@ class ChatEnvironment(ImmutableSandboxedEnvironment):
         return self.now.strftime(str(form))
 
     def rendered(self, template: Template, values: Mapping[str, Any], now: datetime) -> str:
-        """What a template of this environment gives for values.
+        """The text that a template of this environment gives for values.
 
         Raises:
             RefusedError: the template refuses the values.

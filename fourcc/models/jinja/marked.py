@@ -87,15 +87,15 @@ class Marked(str):
         """See `str`."""
         return self[: len(super().removesuffix(suffix))]
 
-    def split(self, sep: str | None = None, maxsplit: SupportsIndex = -1) -> list[Marked]:  # type: ignore[override]
+    def split(self, sep: str | None = None, maxsplit: SupportsIndex = -1) -> list[Any]:
         """See `str`."""
         return self._places(super().split(sep, maxsplit), sep)
 
-    def rsplit(self, sep: str | None = None, maxsplit: SupportsIndex = -1) -> list[Marked]:  # type: ignore[override]
+    def rsplit(self, sep: str | None = None, maxsplit: SupportsIndex = -1) -> list[Any]:
         """See `str`."""
         return self._places(super().rsplit(sep, maxsplit), sep)
 
-    def splitlines(self, keepends: bool = False) -> list[Marked]:  # type: ignore[override] # noqa: FBT001, FBT002 - as str's
+    def splitlines(self, keepends: bool = False) -> list[Any]:  # noqa: FBT001, FBT002 - as str's
         """See `str`."""
         lines = self._places(super().splitlines(keepends=True), "")
         kept = super().splitlines(keepends)

@@ -40,11 +40,11 @@ class OwnTexts(NodeTransformer):
         """A constant in a tag."""
         return self._own(node.value, node) if isinstance(node.value, str) else node
 
-    def visit_TemplateData(self, node: nodes.TemplateData) -> nodes.Node:  # noqa: N802
+    def visit_TemplateData(self, node: nodes.TemplateData) -> nodes.Node:  # noqa: N802 - likewise
         """The text between tags."""
         return self._own(node.data, node)
 
-    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802 - likewise
         """A sum by ``~``."""
         self.generic_visit(node)
         joined = nodes.EnvironmentAttribute("joined", lineno=node.lineno)
@@ -118,7 +118,7 @@ class MarkingEnvironment(ChatEnvironment):
         return join("", list(parts))
 
     def joined(self, *parts: object) -> Marked:
-        """What ``~`` gives."""
+        """The sum by ``~``."""
         return join("", [in_text(part) for part in parts])
 
     def _time(self, form: str) -> str:
@@ -158,7 +158,7 @@ def in_text(value: object) -> Marked:
 
 
 def _final(value: object) -> object:
-    """What output writes of a value; undefined ones stay, so that they are written as nothing."""
+    """A value as output writes it; undefined ones stay, so that nothing is written."""
     return in_text(value) if value is None or isinstance(value, (str, bool, int, float, list, tuple, dict)) else value
 
 
@@ -178,8 +178,8 @@ def _string(value: object) -> str:
     return value if isinstance(value, str) else in_text(value)
 
 
-def _title(value: object) -> Marked:
-    return blend(do_title(value), value)  # type: ignore[arg-type]
+def _title(value: Any) -> Marked:  # noqa: ANN401 - whatever a template has
+    return blend(do_title(value), value)
 
 
 @pass_environment
@@ -190,7 +190,12 @@ def _join(environment: Environment, value: Iterable[Any], d: str = "", attribute
     return join(str(d), [in_text(each) for each in value])
 
 
-def _indent(s: str, width: int | str = 4, first: bool = False, blank: bool = False) -> str:  # noqa: FBT001, FBT002
+def _indent(
+    s: str,
+    width: int | str = 4,
+    first: bool = False,  # noqa: FBT001, FBT002 - as jinja2 has them
+    blank: bool = False,  # noqa: FBT001, FBT002 - likewise
+) -> str:
     """The filter ``indent``; names of arguments are jinja2's."""
     expected = do_indent(s, width, first, blank)
     if not isinstance(s, Marked):

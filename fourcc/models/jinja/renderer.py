@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import tempfile
 import threading
 import weakref
 from collections.abc import Mapping
-from importlib.util import find_spec
+from importlib.metadata import PackageNotFoundError, version
 from typing import IO, Any, NoReturn
 
 import attrs
@@ -20,13 +21,18 @@ from fourcc.plugins.apart import end_group, ending, last_words, start
 
 LIMIT = 20.0  # seconds that a template may take
 STARTING = 60.0  # seconds that the process may take to be ready
+_LEAST = (3, 1, 6)  # of jinja2: older ones have known ways out of the sandbox
 CHILD = "fourcc.models.jinja.child"
 _WHAT = {"syntax": "the chat template is not one that jinja2 takes", "failed": "the chat template fails"}
 
 
 def is_installed() -> bool:
-    """Whether jinja2 is there; it is not imported."""
-    return find_spec("jinja2") is not None
+    """Whether a jinja2 is there that is new enough; it is not imported."""
+    try:
+        found = re.findall(r"\d+", version("jinja2"))
+    except PackageNotFoundError:
+        return False
+    return tuple(map(int, found[:3])) >= _LEAST
 
 
 @attrs.define(eq=False, repr=False)
@@ -47,7 +53,7 @@ class Renderer:
     _end: weakref.finalize[..., Any] | None = attrs.field(default=None, init=False)
 
     def render(self, values: Mapping[str, object]) -> Rendered:
-        """What the template gives for values, or its own words where it refuses them.
+        """The text that the template gives for values, or its own words where it refuses them.
 
         Args:
             values: name -> value; texts that are not `Marked` are of users.
@@ -57,8 +63,8 @@ class Renderer:
                 that a template takes.
         """
         if not is_installed():
-            hint = "Install it: pip install 'fourcc[chat]'"
-            raise UsageError("the package 'jinja2' is needed to run a chat template", file=self.file, hint=hint)
+            what = "the package 'jinja2', of version 3.1.6 or later, is needed to run a chat template"
+            raise UsageError(what, file=self.file, hint="Install it: pip install 'fourcc[chat]'")
         job = json.dumps({"template": self.template, "values": packed(values)}).encode() + b"\n"
         result = json.loads(self._answer(job))
         if "why" not in result:
@@ -95,6 +101,9 @@ class Renderer:
             line = process.stdout.readline()
         except BrokenPipeError:
             line = b""
+        except BaseException:
+            self.close()  # an answer that nobody has taken would be taken for the next one
+            raise
         finally:
             timer.cancel()
         if not line.endswith(b"\n"):

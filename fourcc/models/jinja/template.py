@@ -51,16 +51,22 @@ class JinjaTemplate:
         own: list[Message] = [{"role": "system", "content": talk.system}] if talk.system else []
         values = self.values([*own, *talk.messages], talk.tools, talk.options)
         rendered = self.renderer.render(values)
-        if talk.system and talk.system.strip() not in rendered.text:
+        if talk.system and self._drops_system(talk, rendered):
             merged = self.values(_merged(talk), talk.tools, talk.options)
             again = self.renderer.render(merged)
-            if talk.system.strip() in again.text:
+            if again.refusal is None:
                 values, rendered = merged, again
                 talk.notes += [] if _MERGED in talk.notes else [_MERGED]
         if rendered.refusal is not None:
             why = f"the chat template refuses this talk: {rendered.refusal:.300}"
             raise UsageError(why, file=self.renderer.file)
         return self.encode(tokenizer, rendered, values)
+
+    def _drops_system(self, talk: Talk, rendered: Rendered) -> bool:
+        """Whether a template refuses a talk with a system prompt, or gives the same text without it."""
+        if rendered.refusal is not None or talk.system.strip() in rendered.text:
+            return rendered.refusal is not None
+        return rendered == self.renderer.render(self.values(talk.messages, talk.tools, talk.options))
 
     def values(
         self,

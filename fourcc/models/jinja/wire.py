@@ -21,7 +21,7 @@ _DEEPEST = 64  # lists and maps in each other
 
 @attrs.frozen
 class Rendered:
-    """What a template gives.
+    """The result of a template.
 
     Attributes:
         text: the characters.

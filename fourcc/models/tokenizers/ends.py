@@ -28,6 +28,14 @@ END_NAMES = (
 )
 
 
+# OpenAI's harmony format: <|end|> ends a part of an answer only (llama.cpp takes it from the ends, too).
+_HARMONY = ("<|return|>", "<|call|>")
+_ENDS_A_PART = "<|end|>"
+
+
 def named_ends(special: Mapping[str, int]) -> tuple[int, ...]:
     """The special tokens (name -> token) whose names say that a text ends; the first is EOS."""
-    return tuple(special[name] for name in END_NAMES if name in special)
+    names: tuple[str, ...] = END_NAMES
+    if all(name in special for name in _HARMONY):
+        names = (*_HARMONY, *(name for name in END_NAMES if name != _ENDS_A_PART))
+    return tuple(special[name] for name in names if name in special)

@@ -16,7 +16,7 @@ from typing import Any
 import attrs
 
 from fourcc.models.tokenizers.charsmap import Charsmap
-from fourcc.models.tokenizers.gguf_bpe import BytePairTokenizer
+from fourcc.models.tokenizers.gguf_bpe import NORMAL_FORMS, BytePairTokenizer, NormalForm
 from fourcc.models.tokenizers.gguf_characters import CharacterPairTokenizer
 from fourcc.models.tokenizers.gguf_fields import VocabularyKeys, ranks_of, unpacked, vocabulary_of
 from fourcc.models.tokenizers.gguf_spm import SPACE, ScoredTokenizer
@@ -26,7 +26,6 @@ from fourcc.models.tokenizers.splits import SPLITTINGS, WITHOUT_CUTS
 from fourcc.models.tokenizers.tokenizer import Tokenizer
 
 NORMAL_FORM = "tokenizer.fourcc.normal_form"
-_FORMS = ("NFC", "NFD", "NFKC", "NFKD")
 # Where no key states the numbers of special tokens: llama.cpp's, by the kind of vocabulary.
 _OF_BERT = {"bos": 101, "unk": 100}
 _OF_T5 = {"eos": 1, "unk": 2}
@@ -71,7 +70,7 @@ def _byte_pairs(keys: VocabularyKeys) -> BytePairTokenizer:
         known = ", ".join(SPLITTINGS)
         raise keys.refusal("pre", "names a way to split texts that is not known", repr(pre), f"one of {known}")
     add_bos = keys.value("add_bos_token", bool, default=splitting.bos)
-    form = keys.choice(NORMAL_FORM, _FORMS)
+    form: NormalForm | None = keys.choice(NORMAL_FORM, NORMAL_FORMS)
     return BytePairTokenizer(vocabulary_of(keys), ranks_of(keys), splitting, add_bos, form)
 
 
@@ -104,7 +103,7 @@ def _unigram(keys: VocabularyKeys) -> UnigramTokenizer:
     )
 
 
-_KINDS: dict[object, Callable[[VocabularyKeys], Tokenizer]] = {
+_KINDS: dict[str, Callable[[VocabularyKeys], Tokenizer]] = {
     "llama": _scored,
     "gpt2": _byte_pairs,
     "gemma4": _character_pairs,

@@ -23,7 +23,8 @@ from fourcc.models.tokenizers.splitting import Splitting
 from fourcc.models.tokenizers.tokenizer import NONE, no_token, utf8
 from fourcc.models.tokenizers.vocabulary import Cutter, OverVocabulary, TokenKind, Vocabulary
 
-NormalForm = Literal["NFC", "NFD", "NFKC", "NFKD"]
+NormalForm = Literal["NFC", "NFD", "NFKC", "NFKD"]  # Unicode's
+NORMAL_FORMS: tuple[NormalForm, ...] = ("NFC", "NFD", "NFKC", "NFKD")
 _WORDS_KEPT, _LONGEST_KEPT = 1 << 14, 64
 
 

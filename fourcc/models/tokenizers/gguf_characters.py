@@ -20,7 +20,7 @@ class CharacterPairTokenizer(BytePairTokenizer):
     _bytes: dict[int, int] = attrs.field(init=False, repr=False, eq=False)
 
     @_bytes.default
-    def _(self) -> dict[int, int]:
+    def _of_bytes(self) -> dict[int, int]:
         named = {byte: self._ids[f"<0x{byte:02X}>"] for byte in range(256) if f"<0x{byte:02X}>" in self._ids}
         return named | self.vocabulary.byte_ids()
 

@@ -33,7 +33,7 @@ class VocabularyKeys:
             raise self.refusal(name, "has a value of another type", f"{value!r:.40}", kind.__name__)
         return value
 
-    def choice(self, key: str, choices: Sequence[str]) -> str | None:
+    def choice(self, key: str, choices: Sequence[str]) -> Any:  # noqa: ANN401 - one of the choices, or None
         """The value of a key, one of the choices; None where the key is missing."""
         value = self._values.get(key)
         if value is not None and value not in choices:
@@ -111,6 +111,8 @@ def _check_bytes(keys: VocabularyKeys, vocabulary: Vocabulary) -> None:
 
 def ranks_of(keys: VocabularyKeys) -> dict[tuple[str, str], int]:
     """Pair -> its first place among the merges; a pair is written with a space between its two texts."""
+    if keys.value("merges", list) is None:
+        raise keys.refusal("merges", "is missing, without which no text can be cut", "no key", "pairs of texts")
     ranks: dict[tuple[str, str], int] = {}
     for rank, text in enumerate(keys.texts("merges")):
         left, space, right = text.partition(" ")

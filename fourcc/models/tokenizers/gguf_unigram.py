@@ -78,7 +78,8 @@ class UnigramTokenizer(OverVocabulary):
         if self.merge_spaces:
             replaced = " ".join(filter(None, replaced.split(" ")))
         spaced = replaced.replace(" ", SPACE)
-        return SPACE + spaced if self.add_space and spaced else spaced
+        wanted = spaced if self.merge_spaces else text  # a text of controls alone still gets its space
+        return SPACE + spaced if self.add_space and wanted else spaced
 
     def _replaced(self, text: str) -> str:
         raw, at, out = text.encode(), 0, []

@@ -143,7 +143,7 @@ class SpecialNames:
         kinds = enumerate(tokenizer.vocabulary.kinds)
         changed = tuple(int(TokenKind.CONTROL) if token in names else kind for token, kind in kinds)
         vocabulary = attrs.evolve(tokenizer.vocabulary, kinds=changed)
-        evolved: Tokenizer = attrs.evolve(tokenizer, vocabulary=vocabulary)  # type: ignore[misc]
+        evolved: Tokenizer = attrs.evolve(tokenizer, vocabulary=vocabulary)  # type: ignore[misc] # of two kinds, with this field both
         return evolved
 
 

@@ -18,11 +18,11 @@ from collections.abc import Iterable, Iterator
 
 from fourcc.errors import SourceError, listed
 from fourcc.sources.source import SourceTensor
-from fourcc.sources.weight_only.module import Module, WeightLayout, dtype_of
+from fourcc.sources.weight_only.module import BYTES, FLOAT8, INT8, Module, WeightLayout, dtype_of
 from fourcc.sources.weight_scheme import Scheme
 
 _FIRST = "model.layers.0.self_attn.q_proj"
-_CODES = ("F8_E4M3", "F8_E5M2", "I8", "U8")  # dtypes that a tensor ``weight`` has only where it is quantized
+_CODES = (*FLOAT8, "F8_E5M2", *INT8, *BYTES)  # dtypes that a tensor ``weight`` has only where it is quantized
 _ACTIVATIONS = (
     *("input_scale", "input_zero_point", "input_global_scale", "input_scale_ub", "activation_scale"),
     *("output_scale", "output_zero_point", "prob_scale"),

@@ -37,7 +37,7 @@ _FLOAT4_BY_GROUP: Mapping[int | None, str] = {16: "nvfp4-pack-quantized", 32: "m
 
 @attrs.frozen
 class ModuleTargets:
-    """What names modules, each with a layout.
+    """Names and patterns of modules, each with a layout.
 
     Attributes:
         names: names of modules, or of classes.

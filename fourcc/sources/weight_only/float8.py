@@ -20,9 +20,21 @@ import numpy as np
 from fourcc.arrays import Array, Floats, Parts
 from fourcc.sources.extent import foreign_format
 from fourcc.sources.source import SourceTensor
-from fourcc.sources.weight_only.module import EXPONENTS, FLOAT8, FLOATS, POWERS, Joined, Module, codes, dtype_of, values
+from fourcc.sources.weight_only.module import (
+    BYTES,
+    EXPONENTS,
+    FLOAT8,
+    FLOATS,
+    POWERS,
+    Joined,
+    Module,
+    codes,
+    dtype_of,
+    values,
+)
 
 BLOCK = tuple[int | None, int | None]  # rows and columns that share a scale; None: all
+USUAL: BLOCK = (128, 128)  # of DeepSeek's files, and transformers' where a config is silent
 EXPONENT_BIAS = 127
 
 
@@ -31,7 +43,7 @@ class Float8:
     """A matrix of 8-bit floats.
 
     Attributes:
-        block: rows and columns that share a scale; None: the shape of the scales tells, one or one a row.
+        block: rows and columns that share a scale; None: the number of the scales tells.
         scale: endings that the scales' name may have, of which one is there.
         exponents: whether the scales are powers of two, stored as their exponents.
     """
@@ -69,7 +81,7 @@ class Float8:
 
     def _block(self, module: Module, scales: SourceTensor, outs: int, ins: int) -> tuple[int, int]:
         """Rows and columns that share a scale, once the number of the scales is checked."""
-        block = self.block or ((None, None) if prod(scales.shape) == 1 else (1, None))
+        block = self.block or _told(prod(scales.shape), outs)
         tall, wide = min(block[0] or outs, outs), min(block[1] or ins, ins)
         count = -(-outs // tall), -(-ins // wide)
         if _long(scales.shape) != _long(count):
@@ -81,8 +93,13 @@ class Float8:
         """The scales of a run of rows of blocks, float32."""
         whole = len(scales.shape) != 2
         stored = scales.decode() if whole else values(scales, first, last)
-        numbers = powers_of_two(stored) if dtype_of(scales) == "U8" else stored.astype(np.float32)
+        numbers = powers_of_two(stored) if dtype_of(scales) in BYTES else stored.astype(np.float32)
         return numbers.reshape(-1, prod(numbers.shape[1:]))[first:last] if whole else numbers
+
+
+def _told(count: int, outs: int) -> BLOCK:
+    """The block of so many scales: of one, of one a row; else the usual one, which the caller compares with them."""
+    return (None, None) if count == 1 else (1, None) if count == outs else USUAL
 
 
 def _long(shape: tuple[int, ...]) -> tuple[int, ...]:

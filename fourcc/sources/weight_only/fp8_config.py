@@ -1,7 +1,8 @@
 """The config of FP8 checkpoints: quant_method ``fp8`` (DeepSeek, Qwen, MiniMax, AutoFP8, Mistral) and ``fbgemm_fp8``.
 
-``weight_block_size`` gives the block of a scale; without it there is one scale, or one a row. Modules that stay plain
-(``modules_to_not_convert``, ``ignored_layers``) show by their tensors: tools compare these names in different ways.
+``weight_block_size`` gives the block of a scale; without it there is one scale, one a row, or one for each 128 x 128.
+Modules that stay plain (``modules_to_not_convert``, ``ignored_layers``) show by their tensors: tools compare these
+names in different ways.
 """
 
 from __future__ import annotations

@@ -15,12 +15,14 @@ from fourcc.geometry import Geometry, split_shape
 from fourcc.settings import Params
 from fourcc.sources.source import SourceTensor
 
-INT32 = ("I32", "U32")
-INTEGERS = (*INT32, "I64", "I8")
-FLOATS = ("F16", "BF16", "F32", "F64")
-POWERS = ("F8_E8M0",)
+# Dtypes: numpy's, and the words of safetensors for floats of 8 bits, which numpy does not have.
+INT8 = ("|i1",)
+INT32 = ("<i4", "<u4")
+INTEGERS = (*INT32, *INT8, "<i8")
+FLOATS = ("<f2", "<f4", "<f8", "<u2")  # the last are bfloat16's bits
 FLOAT8 = ("F8_E4M3",)
-BYTES = ("U8",)
+POWERS = ("F8_E8M0",)
+BYTES = ("|u1",)
 EXPONENTS = (*BYTES, *POWERS)  # of powers of two, bias 127
 
 
@@ -73,11 +75,11 @@ class OneLayout:
 
     @property
     def every(self) -> tuple[WeightLayout, ...]:
-        """That layout."""
+        """The layout."""
         return (self.layout,)
 
     def __call__(self, module: str) -> WeightLayout:  # noqa: ARG002 - whichever it is
-        """That layout."""
+        """The layout."""
         return self.layout
 
 
@@ -102,7 +104,7 @@ class Module:
         return self.stored.get(f"{self.name}.{ending}")
 
     def get(self, ending: str, dtypes: tuple[str, ...]) -> SourceTensor:
-        """The tensor of that ending, which holds numbers of one of these dtypes (safetensors' words).
+        """The tensor of that ending, which holds numbers of one of these dtypes.
 
         Raises:
             SourceError: there is none, or it holds other numbers.
@@ -112,7 +114,7 @@ class Module:
             what = f"the matrix is not complete: there is no {self.name}.{ending}"
             raise SourceError(what, file=self.path, tensor=f"{self.name}.{ending}")
         if dtype_of(tensor) not in dtypes:
-            raise self.refusal(f"{ending} holds another kind of numbers", dtype_of(tensor), " or ".join(dtypes))
+            raise self.refusal(f"{ending} holds another kind of numbers", tensor.tag, " or ".join(dtypes))
         return tensor
 
     def matrix(self, ending: str, dtypes: tuple[str, ...]) -> tuple[SourceTensor, int, int]:
@@ -128,8 +130,10 @@ class Module:
 
 
 def dtype_of(tensor: SourceTensor) -> str:
-    """The dtype of a tensor of plain numbers, in safetensors' words; of any other its tag."""
-    return str(tensor.format.foreign.get("safetensors", tensor.tag))
+    """The dtype of a tensor of plain numbers, as the constants above spell it."""
+    spec = tensor.format
+    word, dtype = str(spec.foreign.get("safetensors", "")), spec.parts[0].dtype
+    return word if word.startswith("F8_") else str(dtype)
 
 
 def values(tensor: SourceTensor, first: int = 0, last: int | None = None) -> Array:

@@ -17,7 +17,7 @@ from fourcc.arrays import Array
 from fourcc.sources.packed_words import Rows, along, down
 from fourcc.sources.source import SourceTensor
 from fourcc.sources.weight_only.groups import Grouped
-from fourcc.sources.weight_only.module import FLOATS, INT32, INTEGERS, Joined, Module, codes, values
+from fourcc.sources.weight_only.module import FLOATS, INT8, INT32, INTEGERS, Joined, Module, codes, values
 
 
 @attrs.frozen
@@ -52,7 +52,7 @@ class PackedIntegers:
 
 
 def _bytes(module: Module) -> tuple[Rows, tuple[int, int]]:
-    plain, *shape = module.matrix("weight", ("I8",))
+    plain, *shape = module.matrix("weight", INT8)
     return lambda first, last: codes(plain, first, last).view("u1") ^ 128, (shape[0], shape[1])
 
 
