@@ -15,9 +15,12 @@ from fourcc.cli.shared.feedback_options import feedback_choice
 from fourcc.errors import UsageError
 
 if TYPE_CHECKING:
-    from fourcc.calibration.calibration import Calibration
-    from fourcc.calibration.pins import Pin
+    from collections.abc import Mapping
+
+    from fourcc.feedback.feedback import Feedback
+    from fourcc.quantizing.container import Container
     from fourcc.quantizing.request import Quantization
+    from fourcc.quantizing.work import QuantizationWork
 
 EPILOG = """\b
 Examples:
@@ -91,64 +94,98 @@ def quantize(  # noqa: PLR0913 - one an option
     as_json: options.Json = False,
 ) -> None:
     """Quantize a model: to GGUF, to a model.bin, or to a folder for transformers."""
-    from fourcc.quantizing.container import container_of
-    from fourcc.quantizing.request import Quantization, feedback_for, rules_or_budget
-    from fourcc.quantizing.work import opened_work
-
     given = {"format": formats, "recipe": recipe, "policy": policy, "size": size, "budget": budget}
-    rules, wanted = rules_or_budget(given, "--")
-    asked = Quantization(
-        rules,
-        wanted,
-        _opened(calibration),
-        text,
-        tags,
-        _pins(pins),
-        feedback_for(feedback_choice(feedback, damping), wanted),
-        documents,
-        instead or "",
-    )
-    asked.check("--")
-    container = container_of(_named(output, asked, to, dry_run=dry_run), to, shard, rules)
+    choice = feedback_choice(feedback, damping)
+    asked = _request(given, calibration, text, tags, pins, choice, documents=documents, instead=instead or "")
+    container = _container(output, asked, to, shard, dry_run=dry_run)
     with ExitStack() as stack:
         stages = BudgetStages(stack, quiet=quiet)
-        work = opened_work(
-            source, container, asked, stack, tokenizer=tokenizer, threads=threads, stage=stages.begin, note=stages.note
-        )
-        if dry_run:
-            planned, notes = work.shown()
-            terminal.notes(notes, quiet=quiet)
-            return plan_table.show(planned, as_json=as_json)
-        made = work.done(force=force)
-        stages.clear()
-    terminal.notes(made.notes, quiet=quiet)
-    if as_json:
-        return quantize_tables.show_document(output or "", made)
-    return None if quiet else quantize_tables.show(output or "", made)
+        work = _opened(source, container, asked, stack, stages, tokenizer, threads)
+        return _show(work, quiet=quiet, as_json=as_json) if dry_run else _do(work, stages, force, quiet, as_json)
 
 
-def _named(output: str | None, asked: Quantization, to: str | None, *, dry_run: bool) -> str:
-    """The output; a dry run of rules needs none where ``--to`` tells the kind."""
+def _request(  # noqa: PLR0913 - the options
+    given: Mapping[str, object],
+    calibration: Path | None,
+    text: Path | None,
+    tags: str | None,
+    pins: list[str] | None,
+    feedback: str | Feedback | None,
+    *,
+    documents: bool,
+    instead: str,
+) -> Quantization:
+    """The request that the options make. Raises UsageError where they contradict each other."""
+    from fourcc.calibration.pins import as_pins
+    from fourcc.calibration.reading import open_calibration
+    from fourcc.quantizing.request import Quantization, feedback_for, rules_or_budget
+
+    rules, budget = rules_or_budget(given, "--")
+    asked = Quantization(
+        rules,
+        budget,
+        None if calibration is None else open_calibration(calibration),
+        text,
+        tags,
+        as_pins(pins or ()),
+        feedback_for(feedback, budget),
+        documents,
+        instead,
+    )
+    asked.check("--")
+    return asked
+
+
+def _container(
+    output: str | None, asked: Quantization, to: str | None, shard: str | None, *, dry_run: bool
+) -> Container:
+    """The container that is asked for; a dry run of rules needs no output where ``--to`` tells the kind."""
+    from fourcc.quantizing.container import container_of
+
     if dry_run and asked.budget is not None:
         hint = "The mix is known once it was measured; `fourcc measure` and `allocate` do that step by step."
         raise UsageError("--dry-run goes with --recipe, --format and --policy", hint=hint)
-    if output is not None:
-        return output
-    if dry_run and to is not None:
-        return ""
-    raise UsageError("quantize needs an output", hint="Add -o x.gguf, -o x.bin, or -o x/ for a folder.")
+    if output is None and not (dry_run and to is not None):
+        raise UsageError("quantize needs an output", hint="Add -o x.gguf, -o x.bin, or -o x/ for a folder.")
+    return container_of(output or "", to, shard, asked.rules)
 
 
-def _pins(given: list[str] | None) -> tuple[Pin, ...]:
-    from fourcc.calibration.pins import as_pins
+def _opened(
+    source: Path,
+    container: Container,
+    asked: Quantization,
+    stack: ExitStack,
+    stages: BudgetStages,
+    tokenizer: Path | None,
+    threads: int | None,
+) -> QuantizationWork:
+    from fourcc.quantizing.work import opened_work
 
-    return as_pins(given or ())
+    return opened_work(
+        source,
+        container,
+        asked,
+        stack,
+        tokenizer=tokenizer,
+        threads=threads,
+        stage=stages.begin,
+        note=stages.note,
+    )
 
 
-def _opened(path: Path | None) -> Calibration | None:
-    """The calibration in a file, if one is given."""
-    if path is None:
-        return None
-    from fourcc.calibration.reading import open_calibration
+def _show(work: QuantizationWork, *, quiet: bool, as_json: bool) -> None:
+    """Shows what would be written."""
+    planned, notes = work.shown()
+    terminal.notes(notes, quiet=quiet)
+    plan_table.show(planned, as_json=as_json)
 
-    return open_calibration(path)
+
+def _do(work: QuantizationWork, stages: BudgetStages, force: bool, quiet: bool, as_json: bool) -> None:  # noqa: FBT001 - flags of the command
+    """Quantizes, and shows what it came to."""
+    made = work.done(force=force)
+    stages.clear()
+    terminal.notes(made.notes, quiet=quiet)
+    if as_json:
+        quantize_tables.show_document(work.container.spelled, made)
+    elif not quiet:
+        quantize_tables.show(work.container.spelled, made)

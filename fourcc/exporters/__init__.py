@@ -15,10 +15,9 @@ from fourcc.exporters.layout import ExportKind
 from fourcc.exporters.plugged import plugged_exporters
 from fourcc.plugins.loading import ONE_OF_TWO
 
-FOLDERS = (FOLDER, *LAYOUTS)
-_OWN = (gguf.KIND, safetensors.KIND, *llama2c.KINDS, *map(folder_kind, FOLDERS))
-KINDS: dict[str, ExportKind] = {kind.name: kind for kind in _OWN}
-PLUGGED = plugged_exporters(KINDS)
+KINDS: dict[str, ExportKind] = {kind.name: kind for kind in (gguf.KIND, safetensors.KIND, *llama2c.KINDS)}
+FOLDERS: dict[str, ExportKind] = {name: folder_kind(name) for name in (FOLDER, *LAYOUTS)}
+PLUGGED = plugged_exporters({**KINDS, **FOLDERS})
 
 
 def kind_of(output: Path | None, name: str | None, options: FolderOptions | None = None) -> ExportKind:
@@ -33,10 +32,10 @@ def kind_of(output: Path | None, name: str | None, options: FolderOptions | None
         UsageError: there is no such kind, or neither the name nor the suffix tells it.
         PluginError: it is that of a plugin which is broken, or of several.
     """
-    kind = _of_output(output) if name is None else KINDS.get(name) or PLUGGED.named(name)
+    kind = _of_output(output) if name is None else KINDS.get(name) or FOLDERS.get(name) or PLUGGED.named(name)
     if kind is not None:
         return folder_kind(kind.name, options) if kind.name in FOLDERS else kind
-    known = ", ".join([*KINDS, *PLUGGED.names()])
+    known = ", ".join([*KINDS, *FOLDERS, *PLUGGED.names()])
     if name is not None:
         raise UsageError(f"--to {name!r} is no kind of file that can be written", expected=f"one of {known}")
     what, broken = "the output's name does not tell what it should be", PLUGGED.broken()
@@ -50,7 +49,7 @@ def _of_output(output: Path | None) -> ExportKind | None:
         return None
     suffix = output.suffix.lower()
     if not suffix or output.is_dir():
-        return KINDS[FOLDER]
+        return FOLDERS[FOLDER]
     own = next((kind for kind in KINDS.values() if kind.suffix == suffix), None)
     if own is not None:
         return own

@@ -132,7 +132,11 @@ def _unquantized(layout: LayoutWriter, source: Source, steps: tuple[Step, ...], 
     Raises:
         UsageError: a matrix of a linear module is in a format that the layout has no place for.
     """
-    lost = [step for step in steps if _is_linear(step.decision.tensor) and not _fits(layout, step)]
+    unknown = source.architecture not in NETWORKS
+    matrices = [step for step in steps if len(step.source.shape) > 1 and step.decision.tensor.real]
+    if unknown and not all(_is_linear(step.decision.tensor) or _plain(step) for step in matrices):
+        raise _no_module(source, next(step for step in matrices if not _plain(step)))
+    lost = [step for step in matrices if _is_linear(step.decision.tensor) and not _fits(layout, step)]
     if lost:
         tags = ", ".join(sorted({str(step.decision.tag) for step in lost}))
         names = listed((step.source.name for step in lost), _SHOWN)
@@ -212,12 +216,23 @@ def _refuse_no_module(source: Source, step: Step) -> None:
     known = network is not None and _is_linear(step.decision.tensor) and not _transposed(network, step)
     if known and step.source.name.endswith(WEIGHT) and len(step.source.shape) == 2:
         return
+    raise _no_module(source, step)
+
+
+def _no_module(source: Source, step: Step) -> UsageError:
+    """The refusal of a quantized matrix that no linear module is known to multiply with."""
     what = "no linear module is known that takes this matrix, and such a layout quantizes only those"
+    found, expected = f"{step.decision.tag}, in a model of the architecture {source.architecture}", None
+    if source.architecture not in NETWORKS:
+        expected = ", ".join(NETWORKS)
     hint = "--as says what plain numbers it becomes."
-    if is_float8(registry[step.decision.tag]) or source.architecture in NETWORKS:
-        raise UsageError(what, file=source.path, tensor=step.source.name, found=str(step.decision.tag), hint=hint)
-    found = f"architecture {source.architecture}"
-    raise UsageError(what, file=source.path, tensor=step.source.name, found=found, expected=", ".join(NETWORKS))
+    return UsageError(what, file=source.path, tensor=step.source.name, found=found, expected=expected, hint=hint)
+
+
+def _plain(step: Step) -> bool:
+    """Whether a tensor is written as plain numbers that need no scale."""
+    fmt = registry[step.decision.tag]
+    return safetensors.holds(fmt, step.decision.params, step.source.shape) and not is_float8(fmt)
 
 
 def _transposed(network: Network, step: Step) -> bool:
@@ -262,4 +277,5 @@ def _notes(layout: LayoutWriter | None, made: safetensors.Described) -> Iterable
     if layout is not None and kept:
         tags = ", ".join(sorted({str(step.decision.tag) for step in kept}))
         names = listed((step.source.name for step in kept), _SHOWN)
-        yield f"{names} stays in {tags} as it is stored: {layout.name} quantizes the matrices of linear modules"
+        stay = "stay" if len(kept) > 1 else "stays"
+        yield f"{names} {stay} in {tags} as stored: {layout.name} quantizes the matrices of linear modules"

@@ -137,7 +137,7 @@ def _of_this_file(given: Mapping[str, Typed], steps: tuple[Step, ...]) -> tuple[
     changed = any(_encoded(step) for step, _ in matrices)
     notes = []
     if not given and matrices:
-        fresh[FILE_TYPE] = _usual_file_type(Counter(number for _, number in matrices))
+        fresh[FILE_TYPE] = _usual_file_type(Counter(_wanted(step, number) for step, number in matrices))
     if FILE_TYPE in given and changed:
         fresh[FILE_TYPE], note = _file_type(given[FILE_TYPE], Counter(number for _, number in matrices))
         notes += [note] if note else []
@@ -164,6 +164,12 @@ def _file_type(came: Typed, types: Counter[object]) -> tuple[GGUFKey | None, str
         return None, f"{FILE_TYPE} {came.value} is left out: no number says that matrices have ggml's type {main}"
     why = f"more matrices have ggml's type {main} than any other"
     return GGUFKey(FILE_TYPE, UINT32, fitting[0]), f"{FILE_TYPE} {came.value} becomes {fitting[0]}: {why}"
+
+
+def _wanted(step: Step, number: object) -> object:
+    """ggml's type that a tensor should have had: a mix is named as it was asked for, whatever rows do not fit."""
+    tag = step.decision.fallback_from
+    return number if tag is None or tag not in registry else registry[tag].foreign.get("ggml", number)
 
 
 def _usual_file_type(types: Counter[object]) -> GGUFKey | None:

@@ -26,6 +26,13 @@ FLOAT8 = "F8_E4M3"
 _SHOWN = 3  # names in a message
 WEIGHT, HEAD = ".weight", "lm_head"
 
+_LOADING = (
+    "from transformers import AutoModelForCausalLM, AutoTokenizer{more}",
+    "",
+    'model = AutoModelForCausalLM.from_pretrained("FOLDER"{arguments})',
+    'tokenizer = AutoTokenizer.from_pretrained("FOLDER")',
+)
+
 Fields = dict[str, object]
 
 
@@ -94,12 +101,7 @@ def is_float8(fmt: Format) -> bool:
 
 def loading(arguments: str = "", more: str = "") -> tuple[str, ...]:
     """Lines of Python that load a folder with transformers."""
-    return (
-        f"from transformers import AutoModelForCausalLM, AutoTokenizer{more}",
-        "",
-        f'model = AutoModelForCausalLM.from_pretrained("FOLDER"{arguments})',
-        'tokenizer = AutoTokenizer.from_pretrained("FOLDER")',
-    )
+    return tuple(line.format(arguments=arguments, more=more) for line in _LOADING)
 
 
 def module(step: Step) -> str:
@@ -128,19 +130,19 @@ def packed_floats(parts: Parts) -> dict[str, Array]:
 
 def one_setting(steps: Sequence[Step], name: str) -> tuple[int, int]:
     """Bits and group size, which all matrices share. Raises UsageError where they do not."""
-    found: dict[tuple[int, int], list[str]] = {}
+    settings: dict[tuple[int, int], list[str]] = {}
     for step in steps:
         known = grouped_format(registry[step.decision.tag])
         assert known is not None
-        found.setdefault((known.bits, known.size(step.decision.params, step.source.shape[1])), []).append(
+        settings.setdefault((known.bits, known.size(step.decision.params, step.source.shape[1])), []).append(
             step.source.name
         )
-    if len(found) > 1:
-        told = (f"{bits} bits in groups of {group}: {names[0]}" for (bits, group), names in found.items())
+    if len(settings) > 1:
+        found = [f"{bits} bits in groups of {group}: {names[0]}" for (bits, group), names in settings.items()]
         hint = "Give them one format and one group size, or write compressed-tensors."
         what = f"{name}'s config states one number of bits and one group size, and the matrices have several"
-        raise UsageError(what, found=listed(told, _SHOWN), hint=hint)
-    return next(iter(found))
+        raise UsageError(what, found=listed(found, _SHOWN), hint=hint)
+    return next(iter(settings))
 
 
 def stored_scales(known: GroupedFormat, scales: Array) -> Array:

@@ -8,7 +8,7 @@ from pathlib import Path
 import attrs
 
 from fourcc.errors import UsageError
-from fourcc.exporters import KINDS, PLUGGED, kind_of
+from fourcc.exporters import FOLDERS, KINDS, PLUGGED, kind_of
 from fourcc.exporters.folder import FolderOptions, folder_options
 from fourcc.exporters.layout import ExportKind
 from fourcc.policy import Policy
@@ -19,17 +19,22 @@ QUANTIZED_FOLDER = "compressed-tensors"
 
 @attrs.frozen
 class Container:
-    """The plan of what is written.
+    """An output, and the kind of file or folder that it is.
 
     Attributes:
-        output: the path as the user gave it.
+        spelled: the output as the user gave it, perhaps with a slash at its end.
         kind: of the export; None: a model.bin.
         shard: bytes of a folder's largest file, as it was asked for.
     """
 
-    output: Path
+    spelled: str
     kind: ExportKind | None
     shard: str | None = None
+
+    @property
+    def output(self) -> Path:
+        """The output's path."""
+        return Path(self.spelled)
 
     @property
     def name(self) -> str:
@@ -61,7 +66,7 @@ def container_of(
     """
     path = Path(output)
     options = folder_options(shard, path, rules, measured)
-    container = Container(path, _kind(str(output), path, to, options), shard)
+    container = Container(str(output), _kind(str(output), path, to, options), shard)
     if shard is not None and not container.folder:
         raise UsageError("--max-shard-size goes with a folder", file=path, hint="A name without a suffix is a folder.")
     if container.folder and path.suffix.lower() in _suffixes() and not path.is_dir():
@@ -82,7 +87,7 @@ def _kind(spelled: str, path: Path, to: str | None, options: FolderOptions) -> E
     if path.suffix.lower() in _suffixes():
         return kind_of(path, None, options)
     what = "the output's name does not tell what it should be"
-    known = ", ".join([OWN, *KINDS, *PLUGGED.names()])
+    known = ", ".join([OWN, *KINDS, *FOLDERS, *PLUGGED.names()])
     hint = f"End it with .gguf, {OWN_SUFFIX}, or a slash for a folder; or add --to with one of {known}."
     raise UsageError(what, file=spelled, found=path.suffix, hint=hint)
 

@@ -30,6 +30,7 @@ CARD = "README.md"
 MAX_CARD = 4 << 20
 HUB = "https://huggingface.co/"
 PREFIX = "general."
+_NAMES = ("_name_or_path", "_model_name_or_path")
 _IDENTITY = re.compile(r"[\w.-]+/[\w.-]+")
 _SIZE = re.compile(r"(\d+x)?[Aa]?\d+(\.\d+)?[KMBTkmbt]")
 _VERSION = re.compile(r"[vV]\d+(\.\d+)*")
@@ -128,9 +129,8 @@ def about_folder(folder: Path, config: Mapping[str, Any]) -> tuple[ModelFacts, l
         except ValueError as error:
             notes.append(f"the front matter of {CARD} is left out: {error}")
     found = _of_card(said)
-    named = config.get("_name_or_path")
-    if isinstance(named, str) and _IDENTITY.fullmatch(named) and not named.startswith("."):
-        found = _with_identity(found, named)
+    for key in _NAMES:
+        found = _named(found, config.get(key))
     return found, [] if path is None else [path], notes
 
 
@@ -179,6 +179,15 @@ def _first(said: Mapping[str, str | list[str]], keys: tuple[str, ...]) -> str | 
 def _all(said: Mapping[str, str | list[str]], keys: tuple[str, ...]) -> tuple[str, ...]:
     value = next((said[key] for key in keys if key in said), [])
     return tuple(dict.fromkeys([value] if isinstance(value, str) else value))
+
+
+def _named(about: ModelFacts, said: object) -> ModelFacts:
+    """The facts, with what a config's name or path tells: an identity on the hub, or a name in words; never a path."""
+    if not isinstance(said, str):
+        return about
+    if _IDENTITY.fullmatch(said) and not said.startswith("."):
+        return _with_identity(about, said)
+    return attrs.evolve(about, name=about.name or said) if " " in said and "/" not in said else about
 
 
 def _with_identity(about: ModelFacts, identity: str) -> ModelFacts:

@@ -31,9 +31,9 @@ _READ = (  # elsewhere
 # These change no number when a model is run.
 _INERT = (
     "torch_dtype dtype transformers_version use_cache initializer_range attention_dropout pad_token_id sep_token_id "
-    "cls_token_id _name_or_path name_or_path _commit_hash pretraining_tp output_attentions output_hidden_states "
-    "return_dict use_return_dict id2label label2id num_labels problem_type is_encoder_decoder is_decoder "
-    "chunk_size_feed_forward tokenizer_class task_specific_params _attn_implementation attn_implementation "
+    "cls_token_id _name_or_path _model_name_or_path name_or_path _commit_hash pretraining_tp output_attentions "
+    "output_hidden_states return_dict use_return_dict id2label label2id num_labels problem_type is_encoder_decoder "
+    "is_decoder chunk_size_feed_forward tokenizer_class task_specific_params _attn_implementation attn_implementation "
     "_attn_implementation_autoset _attn_implementation_internal _experts_implementation_internal torchscript "
     "temperature top_k top_p max_length min_length do_sample repetition_penalty num_beams unsloth_version"
 )

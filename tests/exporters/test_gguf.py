@@ -110,6 +110,8 @@ def test_the_reference_reads_it(mixed: Path, tmp_path: Path) -> None:
     assert {key: value for key, value in values.items() if key.startswith(("llama.", "general."))} == {
         "general.architecture": "llama",
         "general.type": "model",
+        "general.size_label": "81K",
+        "general.file_type": 7,  # most matrices are in ggml's type 8
         "general.quantization_version": 2,
         "llama.embedding_length": 64,
         "llama.feed_forward_length": 96,

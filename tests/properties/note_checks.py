@@ -18,13 +18,12 @@ import tokenizers
 
 import fourcc
 from fourcc.errors import InputError, UsageError
-from fourcc.exporters import KINDS
 from fourcc.exporters.export import check_targets, execute_export, plan_export
 from fourcc.models.tokenizers import open_tokenizer
 from fourcc.models.tokenizers.probes import probe_texts
 from fourcc.policy import Policy
 from fourcc.sources import open_source
-from tests.properties.note_cases import Case, refused, sqnr, with_only
+from tests.properties.note_cases import TRIED, Case, refused, sqnr, with_only
 from tests.sources.writers import Arrays, decoded, llama, llama2c_v0, written
 
 Check = Callable[[Case, str, re.Match[str]], None]
@@ -69,6 +68,12 @@ def rewritten(case: Case, name: str, **changes: object) -> tuple[dict[str, objec
 def same(one: Arrays, other: Arrays) -> bool:
     """Whether the tensors are the same ones."""
     return one.keys() == other.keys() and all(np.array_equal(array, other[name]) for name, array in one.items())
+
+
+def contents(path: Path) -> dict[str, bytes]:
+    """The bytes of a file, or of the files of weights in a folder."""
+    files = path.glob("*.safetensors") if path.is_dir() else [path]
+    return {file.name if path.is_dir() else "": file.read_bytes() for file in files}
 
 
 def is_refused(case: Case, why: str) -> None:
@@ -666,7 +671,7 @@ def _file_type(case: Case, _: str, match: re.Match[str]) -> None:
     assert case.came.fields["general.file_type"].contents() == before
     assert case.fields["general.file_type"] == after
     name = gguf.GGMLQuantizationType(kind).name
-    assert gguf.LlamaFileType(after).name in (f"MOSTLY_{name}", f"MOSTLY_{name}_M", f"ALL_{name}")
+    assert gguf.LlamaFileType(after).name in (f"MOSTLY_{name}", f"MOSTLY_{name}_M", f"MOSTLY_{name}_MOE", f"ALL_{name}")
     assert _commonest(case) == kind
 
 
@@ -703,7 +708,25 @@ def _token_of_llama2c(case: Case, where: str, match: re.Match[str]) -> None:
 @says(r"(\S+) is left out: it is not a file of Hugging Face's")
 def _not_beside(case: Case, where: str, match: re.Match[str]) -> None:
     assert match[1] in case.blobs
-    assert match[1] not in [path.name for path in case.output(where).parent.iterdir()]
+    output = case.output(where)
+    assert match[1] not in [path.name for path in (output if output.is_dir() else output.parent).iterdir()]
+
+
+@says(r"(\S+) stays in (\w+) as stored: (\S+) quantizes the matrices of linear modules")
+def _unquantized(case: Case, where: str, match: re.Match[str]) -> None:
+    assert (match[1], match[3]) == ("model.embed_tokens.weight", where)
+    assert case.model.policy != match[2]
+    with open_source(case.path) as before, open_source(case.output(where)) as after:
+        one, other = (source.tensor("tok_embeddings") for source in (before, after))
+        assert {str(one.tag), str(other.tag)} == {match[2]}
+        assert np.array_equal(one.decode(), other.decode())
+
+
+@says(r"the front matter of README.md is left out: line (\d+) is no key and belongs to none: (.*)")
+def _front_matter(case: Case, _: str, match: re.Match[str]) -> None:
+    line = (case.path / "README.md").read_text().splitlines()[int(match[1]) - 1]
+    assert line.strip().startswith(match[2])
+    assert "about.json" not in case.blobs
 
 
 @says(r"--as (\S+) changes nothing: the file holds every tensor as it is")
@@ -711,6 +734,6 @@ def _idle_option(case: Case, where: str, match: re.Match[str]) -> None:
     assert match[1] == case.model.instead
     policy = Policy.shorthand(case.model.policy) if case.model.policy else None
     with open_source(case.path) as source:
-        plan = plan_export(source, KINDS[where], policy)
-        execute_export(plan, check_targets(plan, case.folder / "bare", force=True))
-    assert (case.folder / "bare").read_bytes() == case.output(where).read_bytes()
+        plan, bare = plan_export(source, TRIED[where], policy), case.folder / f"bare {where}"
+        execute_export(plan, check_targets(plan, bare, force=True))
+    assert contents(bare) == contents(case.output(where))

@@ -359,6 +359,8 @@ MODELS = {
     "whole": Model(made()),
     "F16, and told twice": Model(made(), policy="F16", instead="Q8_0,F32"),
     "--as without need": Model(made(), instead="Q8_0"),
+    "an embedding that a layout does not quantize": Model(made(), policy="Q8_G"),
+    "a card that cannot be read": Model(made(files={"README.md": b"---\nlicense: mit\n  odd\nwhat is this\n---\n"})),
     # names
     "another prefix": Model(made(name=lambda name: f"language_model.{name}")),
     "no prefix": Model(made(name=lambda name: name.removeprefix("model."))),
@@ -420,6 +422,7 @@ MODELS = {
     "scales of activations": Model(with_scales_of_activations),
     "quantized anew": Model(quantized("quantize.imatrix.file", file_type=15), policy="Q8_0"),
     "quantized anew, with a history": Model(quantized("quantize.a", "quantize.b", file_type=2), policy="MXF4"),
+    "stored as numbers that no file type says": Model(quantized("quantize.a", file_type=2), policy="F64"),
     "a window": Model(made(model_type="mistral", sliding_window=16)),
     "names behind a wrapper": Model(made(name="_orig_mod.{}".format, shared=False)),
     "names without the family's word": Model(made(name=lambda name: name.removeprefix("model."))),
