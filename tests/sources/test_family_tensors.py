@@ -36,7 +36,7 @@ def test_as_their_makers_released_them(tmp_path: Path, case: str) -> None:
 
 
 def test_gpt2_lies_with_columns_for_rows(tmp_path: Path) -> None:
-    """Of the joined tensor the first third are the columns of q; rows are what comes out."""
+    """The first third of the joined tensor are the columns of q; rows are what comes out."""
     tensors = family_oracle.tensors("gpt2")
     joined = tensors["transformer.h.1.attn.c_attn.weight"]  # (in, q and k and v)
     with open_source(folder(tmp_path, "gpt2", tensors)) as source:

@@ -157,7 +157,7 @@ QWEN2_MOE = Spelling(
         GgufArchitecture(
             name="qwen2moe",
             halves=True,
-            implied=lambda hyper: _scores("softmax", expert_weights_normalized=False),  # noqa: ARG005
+            implied=lambda hyper: _scores("softmax", expert_weights_normalized=False),  # noqa: ARG005 - as any architecture
             unheeded=("expert_weights_normalized", "sliding_window", "hidden_act"),
         ),
     ),
@@ -189,7 +189,7 @@ QWEN3_MOE = Spelling(
         GgufArchitecture(
             name="qwen3moe",
             halves=True,
-            implied=lambda hyper: _scores("softmax", expert_weights_normalized=True),  # noqa: ARG005
+            implied=lambda hyper: _scores("softmax", expert_weights_normalized=True),  # noqa: ARG005 - as any architecture
             unheeded=("expert_weights_normalized", "sliding_window", "hidden_act"),
         ),
     ),
@@ -229,7 +229,7 @@ GPT_OSS = Spelling(
         GgufArchitecture(
             name="gpt-oss",
             halves=True,
-            implied=lambda hyper: {**_OF_CHOSEN, "gate_limit": _LIMIT, "gate_alpha": _ALPHA},  # noqa: ARG005
+            implied=lambda hyper: {**_OF_CHOSEN, "gate_limit": _LIMIT, "gate_alpha": _ALPHA},  # noqa: ARG005 - as any architecture
             unheeded=("gate_limit", "gate_alpha", "hidden_act"),
             pattern=2,
         ),
