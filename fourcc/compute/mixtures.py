@@ -169,8 +169,8 @@ class Mixture:
     def _spread(self, given: Array, made: Array, fields: tuple[str, str], size: int, *keep: object) -> None:
         """Adds the step that copies a kind of numbers to their places."""
         start, stride = fields
-        job = COPY.record(input=given[start], input_stride=given[stride], size=size)
-        COPY.write(job, output=made[start], output_stride=made[stride])
+        job = COPY.record(input=int(given[start]), input_stride=int(given[stride]), size=size)
+        COPY.write(job, output=int(made[start]), output_stride=int(made[stride]))
         self._over(experts.spread, job, self.places, *keep)
 
     def _multiply(
