@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from functools import partial
-from pathlib import Path
 
 import attrs
 
@@ -19,6 +18,7 @@ from fourcc.errors import PluginError, UsageError, listed
 from fourcc.exporters import safetensors
 from fourcc.exporters.awq_layout import AWQ
 from fourcc.exporters.compressed_layout import COMPRESSED
+from fourcc.exporters.folder_options import FolderOptions
 from fourcc.exporters.gptq_layout import GPTQ
 from fourcc.exporters.huggingface_config import CONFIG
 from fourcc.exporters.layout import ExportKind, Layout
@@ -32,7 +32,6 @@ from fourcc.networks import NETWORKS
 from fourcc.networks.network import Network
 from fourcc.plugins.registry import registry
 from fourcc.policy import Policy, TensorInfo
-from fourcc.policy.amounts import amount
 from fourcc.settings import Params
 from fourcc.sources.about import BLOB as ABOUT
 from fourcc.sources.about import CARD, about_source
@@ -45,58 +44,12 @@ from fourcc.sources.source import Source
 from fourcc.sources.tokenizer import GGUF
 
 NAME = "huggingface"
-SHARD_BYTES = 5 * 10**9  # huggingface_hub's own limit, so that files of several sources are cut alike
 LAYOUTS = {layout.name: layout for layout in (COMPRESSED, AWQ, GPTQ)}
 SCHEME = "quantization_config"
 _SUMMARY = "a folder that transformers loads: numbers, decoded where they are in blocks"
 _ENDS = ("bos_token_id", "eos_token_id", "pad_token_id")
 _LINEAR = ("attention.", "ffn.")  # starts of the roles of such matrices
 _SHOWN = 6  # names in a message
-
-
-@attrs.frozen
-class FolderOptions:
-    """The settings of a folder.
-
-    Attributes:
-        largest: bytes of tensors in one file.
-        policy: the text that gives the formats, for the card.
-        measured: lines on the quality of the whole model, for the card.
-        title: of the card, where the model has no name.
-    """
-
-    largest: int = SHARD_BYTES
-    policy: str = ""
-    measured: tuple[str, ...] = ()
-    title: str = "Model"
-
-
-def shard_bytes(text: str) -> int:
-    """The bytes of a folder's largest file that ``5GB`` spells. Raises UsageError."""
-    try:
-        number = int(amount(text))
-    except ValueError as error:
-        raise UsageError("no size of a file is spelled so", found=repr(text), expected="5GB, 500MB, 2GiB") from error
-    if number < 1:
-        raise UsageError("bad value of --max-shard-size", found=text, expected="at least a byte")
-    return number
-
-
-def folder_options(shard: str | None, output: Path | None, rules: Policy | None, measured: str = "") -> FolderOptions:
-    """The options of a folder.
-
-    Args:
-        shard: bytes of its largest file, such as ``5GB``; None: `SHARD_BYTES`.
-        output: the folder.
-        rules: that give the formats.
-        measured: a line on the quality of the whole model; empty: nothing was measured.
-
-    Raises:
-        UsageError: the bytes are misspelled.
-    """
-    largest = SHARD_BYTES if shard is None else shard_bytes(shard)
-    title = output.name if output is not None and output.name else "Model"
-    return FolderOptions(largest, "" if rules is None else rules.text, (measured,) if measured else (), title)
 
 
 def folder_kind(name: str, options: FolderOptions | None = None) -> ExportKind:
