@@ -22,7 +22,7 @@ Examples:
 
 Each engine has its turns, each in a new process; rates are medians. "Generated" tokens follow the prompt, "fresh" ones
 have nothing before them. --peers runs llama.cpp on the same weights, with and without fused attention; the faster is
-shown. Models are written to the temporary directory: set TMPDIR where it is small."""
+shown. "moe" is a mixture of experts. Models are written to the temporary directory: set TMPDIR where it is small."""
 
 COLUMNS = (
     Column("model"),
@@ -41,7 +41,7 @@ COLUMNS = (
 EIGHT_BITS = 8  # ggml's id of 8-bit blocks
 PACKAGES = ("fourcc", "numpy", "numba", "llvmlite", "llama-cpp-python")
 
-Models = Annotated[str, typer.Option("--model", metavar="NAME,...", help="Sizes: tiny, 15M, 110M, 1.1B.")]
+Models = Annotated[str, typer.Option("--model", metavar="NAME,...", help="Sizes: 15M, 110M, 1.1B, moe, gemma, ...")]
 Tags = Annotated[
     str | None,
     typer.Option("--format", metavar="TAG,...", help="Formats of the matrices. Default: ggml's 8-bit blocks."),
@@ -52,7 +52,7 @@ Threads = Annotated[
 Prompt = Annotated[int, typer.Option("--prompt", min=1, max=1 << 17, help="Tokens that are read at once.")]
 Generate = Annotated[int, typer.Option("--generate", min=1, max=1 << 17, help="Tokens that follow, one by one.")]
 Rounds = Annotated[int, typer.Option("--rounds", min=1, max=100, help="Turns of each engine.")]
-Peers = Annotated[bool, typer.Option("--peers", help="Measure llama.cpp, too (llama-cpp-python and gguf).")]
+Peers = Annotated[bool, typer.Option("--peers", help="Measure llama.cpp, too (llama-cpp-python).")]
 Busy = Annotated[bool, typer.Option("--busy", help="Keep a core busy with another process meanwhile.")]
 
 

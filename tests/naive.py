@@ -787,7 +787,7 @@ def decode_nvf4(parts: Bytes, rows: int, cols: int) -> list[float]:
 
 
 def ue4m3(byte: int) -> float:
-    """The number that a scale's byte stands for in ggml."""
+    """The number that ggml takes a scale's byte for."""
     return 0.0 if byte == 127 else 480.0 if byte == 255 else f8e4_value(byte & 127)
 
 
@@ -979,6 +979,45 @@ def decode_iq1m(parts: Bytes, rows: int, cols: int) -> list[float]:
     return weights
 
 
+# ---- formats of MLX and bitsandbytes ----
+
+
+def decode_levels_above(bits: int) -> Callable[..., list[float]]:
+    """Formula: w = scale * q + offset, rounded twice; 4 bits: the even column's code is in the low nibble."""
+
+    def decode(parts: Bytes, rows: int, cols: int, group: int = 64) -> list[float]:
+        scales, offsets, groups = read("f", parts["scales"]), read("f", parts["offsets"]), -(-cols // group)
+        stored = cut(parts["q"], -(-cols * bits // 8))
+        return [
+            f32(f32(scales[at] * code) + offsets[at])
+            for i in range(rows)
+            for j in range(cols)
+            for at in (i * groups + j // group,)
+            for code in (stored[i][j] if bits == 8 else stored[i][j // 2] >> 4 * (j % 2) & 15,)
+        ]
+
+    return decode
+
+
+def decode_q8_r(parts: Bytes, rows: int, cols: int) -> list[float]:
+    """Formula: w = q * peak * float32(1 / 127), rounded twice."""
+    peaks, q = read("f", parts["peaks"]), read("b", parts["q"])
+    return [f32(f32(q[i * cols + j] * peaks[i]) * f32(1 / 127)) for i in range(rows) for j in range(cols)]
+
+
+def decode_fp4(parts: Bytes, rows: int, cols: int) -> list[float]:
+    """Formula: w = scale * level; the even column's nibble is the high one."""
+    scales, q = read("f", parts["scales"]), parts["q"]
+    sizes = [f32(twelfths / 12) for twelfths in (0, 0.0625, 8, 12, 4, 6, 2, 3)]
+    levels = [*sizes, *(-size for size in sizes)]
+    blocks, pairs = -(-cols // 64), -(-cols // 2)
+    return [
+        f32(scales[i * blocks + j // 64] * levels[q[i * pairs + j // 2] >> (4 if j % 2 == 0 else 0) & 15])
+        for i in range(rows)
+        for j in range(cols)
+    ]
+
+
 DECODERS: dict[str, Callable[..., list[float]]] = {  # (parts, rows, cols), the layout's parameters by name
     "Q8_A": decode_q8_a,
     "Q8_B": decode_q8_b,
@@ -1010,6 +1049,10 @@ DECODERS: dict[str, Callable[..., list[float]]] = {  # (parts, rows, cols), the 
     "MXF4": decode_mxf4,
     "NVF4": decode_nvf4,
     "NV4T": decode_nv4t,
+    "FP4": decode_fp4,
+    "Q4_L": decode_levels_above(4),
+    "Q8_L": decode_levels_above(8),
+    "Q8_R": decode_q8_r,
     "Q1_0": decode_q1_0,
     "Q2_0": decode_q2_0,
     "TQ1": decode_tq1,

@@ -1,4 +1,4 @@
-"""The worth of a float16's bits, for block decoders that put them together from several fields."""
+"""The value of a float16's bits, for block decoders that put them together from several fields."""
 
 from typing import Any
 

@@ -102,7 +102,7 @@ class Mixture:
             self._multiply(stack, tile, job, is_spread=is_spread, keep=(x, out, spread))
 
     def bias(self, weight: Floats, out: Buffer) -> None:
-        """The numbers at each place, plus its expert's bias, float32 (experts, columns and zeros up to the buffer's)."""
+        """Adds its expert's bias to each place; biases are float32 (experts, columns and zeros up to the buffer's)."""
         job = COPY.record(input=address(weight), input_stride=weight.strides[0])
         COPY.write(job, output=out.address, output_stride=out.stride, size=out.stride)
         self._over(experts.add_bias_of_owner, job, self.places, weight, out)

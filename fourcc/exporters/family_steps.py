@@ -17,7 +17,7 @@ from fourcc.errors import UsageError, listed
 from fourcc.exporters.rows import as_numbers
 from fourcc.naming import GGUF, split_name
 from fourcc.networks.network import Network
-from fourcc.networks.spelling import Joined, Stacked
+from fourcc.networks.spelling import JoinedRows, StackedMatrices
 from fourcc.plugins.registry import registry
 from fourcc.sources.arrangement import Merged, OneOf, Picked, Shifted, Turned, halves_order, inverse, joined_orders
 from fourcc.sources.extent import whole_parts
@@ -67,7 +67,7 @@ class FamilySteps:
 
     # -- tensors that are one there
 
-    def _joined(self, name: str) -> tuple[Joined, tuple[str, ...]] | None:
+    def _joined(self, name: str) -> tuple[JoinedRows, tuple[str, ...]] | None:
         """How the file joins a tensor with others, and the names of all of them."""
         template, layer, ending = split_name(name)
         for joined in spelling_of(self.network).joined:
@@ -75,7 +75,7 @@ class FamilySteps:
                 return joined, tuple(part.replace("*", str(layer)) + ending for part in joined.parts)
         return None
 
-    def _as_one(self, joined: Joined, parts: list[Step]) -> list[Step]:
+    def _as_one(self, joined: JoinedRows, parts: list[Step]) -> list[Step]:
         """The tensor that joins the parts; parts of several formats stay apart where the file's readers take that."""
         kinds = {(step.decision.tag, repr(sorted(step.decision.params.items()))) for step in parts}
         names = [their_name(self.network, self.spelling, step.source.name) for step in parts]
@@ -98,7 +98,7 @@ class FamilySteps:
             return steps
         return [attrs.evolve(step, source=as_numbers(step.source)) for step in steps]
 
-    def _merged(self, joined: Joined, steps: list[Step]) -> Step:
+    def _merged(self, joined: JoinedRows, steps: list[Step]) -> Step:
         first = steps[0].source
         columns = split_name(first.name)[2] == ".bias"
         axis = len(first.shape) - (1 if columns else 2)
@@ -127,11 +127,11 @@ class FamilySteps:
         name = their_name(self.network, self.spelling, step.source.name)
         return [step if name is None else self._renamed(step, name)]
 
-    def _is_single(self, stacked: Stacked) -> bool:
+    def _is_single(self, stacked: StackedMatrices) -> bool:
         """Whether files of today have the matrices one by one: GGUF's have not, though older ones did."""
         return self.spelling in stacked.names and self.spelling != GGUF
 
-    def _singles(self, stacked: Stacked, step: Step) -> list[Step]:
+    def _singles(self, stacked: StackedMatrices, step: Step) -> list[Step]:
         _, layer, _ = split_name(step.source.name)
         count, *rest = step.source.shape
         template = stacked.names[self.spelling].replace("*", str(layer))

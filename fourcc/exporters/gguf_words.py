@@ -119,7 +119,7 @@ def _scaling_keys(architecture: GgufArchitecture, hyper: Hyper) -> Iterator[GGUF
 
 
 def _magnitude(scaling: Mapping[str, object], hyper: Hyper) -> float:
-    """The factor of queries and keys in longrope."""
+    """The factor of queries and keys that longrope has."""
     stated, original = scaling.get("attention_factor"), float(str(scaling.get(ORIGINAL, 1)))
     factor = float(str(scaling.get("factor", float(str(hyper.get("seq_len", 1))) / original)))
     return float(str(stated)) if stated is not None else usual_magnitude("longrope", factor, original)

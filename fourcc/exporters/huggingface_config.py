@@ -12,6 +12,7 @@ from fourcc.exporters.rope_factors import scaling_of
 from fourcc.naming import split_name
 from fourcc.networks import NETWORKS
 from fourcc.networks.network import Network
+from fourcc.networks.scaling import ORIGINAL
 from fourcc.networks.spelling import ConfigClass, Word
 from fourcc.plugins.registry import registry
 from fourcc.sources import huggingface
@@ -41,6 +42,7 @@ def config(source: Source, steps: tuple[Step, ...]) -> bytes:
     fields: dict[str, object] = {"architectures": [known.name], "model_type": known.model_type}
     fields |= _words(source, network, known)
     fields |= {name: source.hyper[name] for name in _TOKENS if name in source.hyper}
+    fields["pad_token_id"] = None  # else some classes take one that the vocabulary may lack
     fields["tie_word_embeddings"] = _tied(source, names)
     fields |= {**switches, **_window_fields(source, known, window), **_rotation(source, known)}
     fields |= known.write_more(source.hyper)
@@ -182,6 +184,8 @@ def _rotation(source: Source, known: ConfigClass) -> dict[str, object]:
     if partial and head:
         fields[turning.partial_key] = turned / head  # type: ignore[operator]  # integers, as was asked
     scaling = scaling_of(source)
+    if turning.original is not None and ORIGINAL in scaling:
+        fields[ORIGINAL] = scaling[ORIGINAL]  # which counts before the one in the map
     if scaling:
         fields[MAPS[0]] = scaling
     elif turning.scaling:

@@ -76,7 +76,7 @@ ABSENT = object()
 
 
 @attrs.frozen
-class Joined:
+class JoinedRows:
     """Tensors of ours that a project stores as one: the rows of one behind those of the other.
 
     Attributes:
@@ -95,7 +95,7 @@ class Joined:
 
 
 @attrs.frozen
-class Stacked:
+class StackedMatrices:
     """Tensors of single experts, or of single heads, that are one tensor here, with a dimension more.
 
     Attributes:
@@ -108,7 +108,7 @@ class Stacked:
 
 
 @attrs.frozen
-class Window:
+class WindowWords:
     """How a class of transformers states a sliding window.
 
     Attributes:
@@ -135,7 +135,7 @@ class Window:
 
 
 @attrs.frozen
-class Turning:
+class RotationWords:
     """How a class of transformers states the rotation of q and k.
 
     Attributes:
@@ -184,8 +184,8 @@ class ConfigClass:
     words: tuple[Word, ...] = ()
     optional: Mapping[str, str | None] = attrs.field(factory=dict)
     switches: frozenset[str] = frozenset()
-    window: Window | None = None
-    turning: Turning | None = Turning()
+    window: WindowWords | None = None
+    turning: RotationWords | None = RotationWords()
     more: Callable[[Config, Hyper], Found] = lambda config, hyper: {}  # noqa: ARG005 - nothing more
     write_more: Callable[[Hyper], Found] = lambda hyper: {}  # noqa: ARG005 - nothing more
     keys: tuple[str, ...] = ()
@@ -242,8 +242,8 @@ class Spelling:
     words: tuple[Word, ...] = ()
     names: Mapping[str, tuple[str | None, str | None]] = attrs.field(factory=dict)
     base: str = "model."
-    joined: tuple[Joined, ...] = ()
-    stacked: tuple[Stacked, ...] = ()
+    joined: tuple[JoinedRows, ...] = ()
+    stacked: tuple[StackedMatrices, ...] = ()
     endings: Mapping[str, tuple[tuple[str, str], ...]] = attrs.field(factory=dict)
     transposed: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
     halves: bool = True

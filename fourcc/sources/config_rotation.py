@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fourcc.networks.scaling import ORIGINAL, SCALING, SCALINGS, magnitude
-from fourcc.networks.spelling import Turning
+from fourcc.networks.spelling import RotationWords
 from fourcc.sources.config_json import ConfigJson
 from fourcc.sources.source import Hyper, HyperParams, storable
 
@@ -20,7 +20,7 @@ _TYPES = ("full_attention", "sliding_attention")
 _WITH_ORIGINAL = ("llama3", "yarn", "longrope")
 
 
-def heeded(turning: Turning | None) -> tuple[str, ...]:
+def heeded(turning: RotationWords | None) -> tuple[str, ...]:
     """The keys that a class reads."""
     if turning is None:
         return ()
@@ -28,7 +28,7 @@ def heeded(turning: Turning | None) -> tuple[str, ...]:
     return (turning.theta_key, *MAPS, ORIGINAL, *partial, *(() if turning.local is None else (LOCAL_KEY,)))
 
 
-def rotation_of(config: ConfigJson, turning: Turning | None, hyper: Hyper) -> tuple[HyperParams, list[str]]:
+def rotation_of(config: ConfigJson, turning: RotationWords | None, hyper: Hyper) -> tuple[HyperParams, list[str]]:
     """Base, scaling and columns of the rotation, and notes.
 
     Where both maps are there, transformers takes the older.
@@ -63,7 +63,7 @@ def rotation_of(config: ConfigJson, turning: Turning | None, hyper: Hyper) -> tu
     return found | _scaling(config, kind, known), notes
 
 
-def _by_type(config: ConfigJson, turning: Turning) -> tuple[dict[str, Any], dict[str, Any]]:
+def _by_type(config: ConfigJson, turning: RotationWords) -> tuple[dict[str, Any], dict[str, Any]]:
     """The newer map, and that of layers with a window where a class has one for each type."""
     newer = config.map(MAPS[1])
     if not any(isinstance(newer.get(kind), dict) for kind in _TYPES):
@@ -76,7 +76,7 @@ def _by_type(config: ConfigJson, turning: Turning) -> tuple[dict[str, Any], dict
     return full or sliding, {}
 
 
-def _kind(config: ConfigJson, turning: Turning, values: dict[str, Any]) -> str:
+def _kind(config: ConfigJson, turning: RotationWords, values: dict[str, Any]) -> str:
     kind = values.pop("type", "default")
     kind = values.pop("rope_type", kind)
     if not isinstance(kind, str):
@@ -85,13 +85,13 @@ def _kind(config: ConfigJson, turning: Turning, values: dict[str, Any]) -> str:
 
 
 def _with_original(
-    config: ConfigJson, turning: Turning, kind: str, values: dict[str, Any], hyper: Hyper
+    config: ConfigJson, turning: RotationWords, kind: str, values: dict[str, Any], hyper: Hyper
 ) -> dict[str, Any]:
     """The scaling with the context of the first training, and with YaRN's factor where only that context tells it."""
     if kind not in _WITH_ORIGINAL:
         return values
-    beside = config.fields.get(ORIGINAL)
-    values = {ORIGINAL: turning.original or hyper["seq_len"], **values}
+    values = {ORIGINAL: hyper["seq_len"], **values}
+    beside = config.fields.get(ORIGINAL, turning.original)  # a class with a number of its own has it always beside
     values |= {} if beside is None else {ORIGINAL: beside}
     if kind == "yarn" and values.get("factor") is None:
         original = values[ORIGINAL]
@@ -132,12 +132,12 @@ def _scaling(config: ConfigJson, kind: str, known: Mapping[str, Any]) -> HyperPa
     return found
 
 
-def _base(config: ConfigJson, within: object, turning: Turning) -> float:
+def _base(config: ConfigJson, within: object, turning: RotationWords) -> float:
     value: Any = config.fields.get(turning.theta_key) if within is None else within
     return _positive(config, turning.theta_key, turning.theta if value is None else value)
 
 
-def _local(config: ConfigJson, turning: Turning, sliding: Mapping[str, Any]) -> HyperParams:
+def _local(config: ConfigJson, turning: RotationWords, sliding: Mapping[str, Any]) -> HyperParams:
     """The base in layers with a window; these are not scaled."""
     if turning.local is None:
         return {}
@@ -154,14 +154,13 @@ def _positive(config: ConfigJson, key: str, value: object) -> float:
     return float(str(value))
 
 
-def _columns(config: ConfigJson, turning: Turning, kind: str, within: object, hyper: Hyper) -> HyperParams:
-    """The columns of a head that turn, where not all do; without a scaling, only some classes turn fewer."""
+def _columns(config: ConfigJson, turning: RotationWords, kind: str, within: object, hyper: Hyper) -> HyperParams:
+    """The columns of a head that turn, where not all do; only some classes can, others fail where they scale."""
     head = int(str(hyper["head_dim"]))
-    if turning.partial is None and kind == "default":
-        return {}
+    if turning.partial is None:
+        impossible = kind != "default" and within not in (None, 1) and storable(within)
+        return {f"{SCALING}partial_rotary_factor": within} if impossible else {}  # type: ignore[dict-item]  # storable
     beside = config.fields.get(turning.partial_key)
-    share = within if within is not None else beside if beside is not None else turning.partial
-    if share is None:
-        return {}
+    share = within if within is not None else turning.partial if beside is None else beside
     turned = int(head * _positive(config, turning.partial_key, share))
     return {} if turned == head else {"rope_dim": turned}

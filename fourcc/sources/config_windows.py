@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from fourcc.networks.spelling import Window
+from fourcc.networks.spelling import WindowWords
 from fourcc.sources.config_json import ConfigJson
 from fourcc.sources.source import HyperParams
 
 _LAYER_TYPES = {"full_attention": 0, "sliding_attention": 1}
 
 
-def window_of(config: ConfigJson, window: Window | None) -> HyperParams:
+def window_of(config: ConfigJson, window: WindowWords | None) -> HyperParams:
     """The window, and its layers where not all have it.
 
     Raises:
@@ -30,13 +30,13 @@ def window_of(config: ConfigJson, window: Window | None) -> HyperParams:
     return {"sliding_window": size, **({} if all(layers) else {"sliding_window_layers": list(layers)})}
 
 
-def _is_beyond(config: ConfigJson, window: Window, size: int) -> bool:
+def _is_beyond(config: ConfigJson, window: WindowWords, size: int) -> bool:
     """Whether a window that is not stated is longer than the context, so that it cuts nothing."""
     pattern = window.layers is not None and not window.switch  # then other facts follow from the layers that have it
     return "sliding_window" not in config.fields and not pattern and size >= config.count("max_position_embeddings")
 
 
-def _layers(config: ConfigJson, window: Window, types: object) -> list[int]:
+def _layers(config: ConfigJson, window: WindowWords, types: object) -> list[int]:
     """For every layer 1 where it has the window, else 0; a single 1 where all have it."""
     if types is None and window.layers is None:
         return [1]

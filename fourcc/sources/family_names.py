@@ -9,7 +9,7 @@ import attrs
 from fourcc.errors import listed
 from fourcc.naming import HUGGING_FACE, split_name
 from fourcc.networks.network import Network
-from fourcc.networks.spelling import EXPERT, Joined, Spelling, Stacked
+from fourcc.networks.spelling import EXPERT, JoinedRows, Spelling, StackedMatrices
 
 _WRAPPERS = ("_orig_mod.", "model.language_model.", "language_model.", "model.")
 _ADAPTER = (".lora_A.", ".lora_B.")
@@ -29,8 +29,8 @@ class Place:
     """
 
     parts: tuple[str, ...]
-    joined: Joined | None = None
-    stacked: Stacked | None = None
+    joined: JoinedRows | None = None
+    stacked: StackedMatrices | None = None
     number: int = 0
 
 

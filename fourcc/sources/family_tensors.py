@@ -11,7 +11,7 @@ from fourcc.errors import SourceError, listed
 from fourcc.geometry import Geometry
 from fourcc.naming import split_name
 from fourcc.networks.network import Network
-from fourcc.networks.spelling import Joined
+from fourcc.networks.spelling import JoinedRows
 from fourcc.sources.arrangement import Picked, Stack, Turned, halves_order, joined_orders
 from fourcc.sources.extent import whole_parts
 from fourcc.sources.family_names import Place, spelling_of
@@ -78,7 +78,7 @@ class FamilyFile:
 
     # -- one as several
 
-    def _apart(self, tensor: SourceTensor, names: tuple[str, ...], joined: Joined) -> list[SourceTensor]:
+    def _apart(self, tensor: SourceTensor, names: tuple[str, ...], joined: JoinedRows) -> list[SourceTensor]:
         """The parts of a tensor that joins them."""
         tensor = self._upright(tensor, names[0])
         vector = self._is_vector(names[0])

@@ -23,10 +23,10 @@ PRISM, TURBO, BITNET = "PrismML's llama.cpp", "forks for TurboQuant", "bitnet.cp
 # Number -> types that forks gave it, and whose they are; a type of unknown size cannot be recognised, only named.
 FORKS: dict[int, tuple[tuple[GgmlType, str], ...]] = {
     39: ((GgmlType("TL2", 1, 0), BITNET),),
-    40: ((GgmlType("Q1_0", 32, 6), PRISM),),
+    40: ((GgmlType("1-bit blocks", 32, 6), PRISM),),
     41: ((GgmlType("TQ3_0", 1, 0), TURBO),),
-    42: ((GgmlType("Q2_0", 128, 34), f"older {PRISM}"), (GgmlType("Q1_0", 32, 6), TURBO)),
-    43: ((GgmlType("Q1_0_G128", 128, 18), TURBO),),
+    42: ((GgmlType("2-bit blocks", 128, 34), f"older {PRISM}"), (GgmlType("1-bit blocks", 32, 6), TURBO)),
+    43: ((GgmlType("1-bit blocks", 128, 18), TURBO),),
 }
 
 SizeOf = Callable[[GgufTensor], int | None]  # bytes of a tensor as ggml's type; None where its shape does not fit
@@ -39,7 +39,7 @@ def rooms(file: ReadFile, head: Head) -> list[int]:
 
 
 def reused(file: ReadFile, head: Head, size_of: SizeOf) -> dict[int, str]:
-    """The numbers of this file that are a fork's, with what the types are called in messages.
+    """The numbers of this file that are a fork's, with names for messages.
 
     Args:
         file: the file.

@@ -14,11 +14,13 @@ import attrs
 import numpy as np
 
 from fourcc.arrays import Array, Parts
-from fourcc.errors import SourceError
+from fourcc.errors import SourceError, listed
+from fourcc.plugins.registry import registry
+from fourcc.sources.extent import foreign_format
 from fourcc.sources.source import Source, SourceTensor
-from fourcc.tags import as_tag
 
-ONE_SCALE, BOTH_SCALES = as_tag("NVF4"), as_tag("NV4T")
+ONE_SCALE, BOTH_SCALES = ("ggml", 40), ("modelopt", "NVFP4")  # ids of the two formats
+FLOAT32 = "<f4"
 WEIGHT, SCALE, INPUT = ".weight", ".scale", ".input_scale"
 NAN, NO_COUNTERPART, MINUS_ZERO = 127, 255, 8  # of scales: ggml's 0, and 480; of codes: ggml's 0
 
@@ -30,33 +32,31 @@ def with_second_scales(source: Source) -> Source:
         SourceError: a second scale is no float32 for each matrix.
     """
     named = {tensor.name: tensor for tensor in source.tensors}
-    stems = [
-        name.removesuffix(WEIGHT) for name, each in named.items() if each.tag == ONE_SCALE and name.endswith(WEIGHT)
-    ]
-    taken = {f"{stem}{end}" for stem in stems for end in (SCALE, INPUT)} & named.keys()
-    tensors = []
-    for tensor in source.tensors:
-        stem = tensor.name.removesuffix(WEIGHT)
-        scale = named.get(f"{stem}{SCALE}") if stem in stems and tensor.name == f"{stem}{WEIGHT}" else None
-        if tensor.name not in taken:
-            tensors.append(tensor if scale is None else _joined(source, tensor, scale))
-    inputs = sum(name.endswith(INPUT) for name in taken)
-    said = "scale of activations (input_scale) is" if inputs == 1 else "scales of activations (input_scale) are"
-    which = "it" if inputs == 1 else "them"
-    notes = [f"{inputs} {said} left out: weights do not depend on {which}"] if inputs else []
-    return attrs.evolve(source, tensors=tuple(tensors), notes=(*source.notes, *notes))
+    one = registry.foreign(*ONE_SCALE)
+    of_one = {name for name, each in named.items() if one is not None and each.tag == one.tag}
+    stems = {name.removesuffix(WEIGHT) for name in of_one if name.endswith(WEIGHT)}
+    scales = {f"{stem}{WEIGHT}": named[f"{stem}{SCALE}"] for stem in stems if f"{stem}{SCALE}" in named}
+    inputs = {f"{stem}{INPUT}" for stem in stems} & named.keys()
+    kept = named.keys() - inputs - {scale.name for scale in scales.values()}
+    tensors = (
+        _joined(source, tensor, scales[tensor.name]) if tensor.name in scales else tensor
+        for tensor in source.tensors
+        if tensor.name in kept
+    )
+    said = f"scales of activations are left out, since no weight depends on them: {listed(sorted(inputs), 1)}"
+    return attrs.evolve(source, tensors=tuple(tensors), notes=(*source.notes, *([said] if inputs else [])))
 
 
 def _joined(source: Source, tensor: SourceTensor, scale: SourceTensor) -> SourceTensor:
     """A matrix, or several, with a second scale each."""
     matrices = prod(tensor.shape[:-2])
-    if scale.tag != as_tag("F32") or prod(scale.shape) != matrices:
+    if scale.format.parts[0].dtype != FLOAT32 or prod(scale.shape) != matrices:
         raise SourceError(
             "the second scale of a matrix has a wrong shape",
             file=source.path,
             tensor=scale.source_name,
             found=f"{scale.tag}, {list(scale.shape)}",
-            expected=f"F32, {matrices} in all",
+            expected=f"{matrices} in all, float32",
         )
     factors = scale.decode().reshape(-1)
 
@@ -64,7 +64,7 @@ def _joined(source: Source, tensor: SourceTensor, scale: SourceTensor) -> Source
         second = np.array([factors[matrix], 1], np.float32)
         return {"second": second, **_rearranged(source, tensor, tensor.read(matrix, first, last)["blocks"])}
 
-    return attrs.evolve(tensor, tag=BOTH_SCALES, read=read)
+    return attrs.evolve(tensor, tag=foreign_format(*BOTH_SCALES, source.path).tag, read=read)
 
 
 def _rearranged(source: Source, tensor: SourceTensor, blocks: Array) -> dict[str, Array]:

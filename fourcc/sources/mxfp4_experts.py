@@ -1,8 +1,8 @@
 """The experts of gpt-oss as its makers store them: MXFP4 in two tensors for each stack of matrices.
 
-``NAME_blocks`` (experts, rows, blocks, 16) has 32 codes a block, weight 2 i in the low half of byte i, weight 2 i + 1
-in the high half; ``NAME_scales`` (experts, rows, blocks) the exponents. ggml's blocks hold the same codes and exponent
-in another order: weight j in the low half of byte j, weight j + 16 in the high half. So nothing is rounded.
+``NAME_blocks`` (experts, rows, blocks, 16) has 32 codes a block: weight 2 i in the low half of byte i, weight 2 i + 1
+in the high half. ``NAME_scales`` (experts, rows, blocks) has the exponents. ggml's blocks hold both in another order:
+weight j in the low half of byte j, weight j + 16 in the high half. So nothing is rounded.
 """
 
 from __future__ import annotations

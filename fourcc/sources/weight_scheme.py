@@ -8,10 +8,17 @@ from typing import Any
 
 import attrs
 
+from fourcc.errors import SourceError
 from fourcc.sources.weight_only.awq import awq_layout
+from fourcc.sources.weight_only.bitsandbytes import METHOD as BITSANDBYTES
+from fourcc.sources.weight_only.bitsandbytes import bitsandbytes_layouts
 from fourcc.sources.weight_only.compressed_tensors import compressed_layouts
+from fourcc.sources.weight_only.exl3 import METHOD as EXL3
+from fourcc.sources.weight_only.exl3 import exl3_layout
 from fourcc.sources.weight_only.fp8_config import fbgemm_layout, fp8_layout
 from fourcc.sources.weight_only.gptq import gptq_layouts
+from fourcc.sources.weight_only.mlx import METHOD as MLX
+from fourcc.sources.weight_only.mlx import mlx_layouts
 from fourcc.sources.weight_only.modelopt import METHOD as MODELOPT
 from fourcc.sources.weight_only.modelopt import modelopt_layouts
 from fourcc.sources.weight_only.module import Layouts, OneLayout
@@ -44,12 +51,29 @@ def scheme_of(fields: Mapping[str, Any], path: Path) -> Scheme | None:
     Raises:
         SourceError: a pattern that names modules is none.
     """
+    if fields.get("quantization"):
+        _refuse_two(fields, path)
+        of_mlx = mlx_layouts(fields["quantization"])
+        return None if of_mlx is None else Scheme(path, MLX, of_mlx)
     said = _stated(fields)
-    if not isinstance(said, dict) or fields.get("quantization"):
+    if not isinstance(said, dict):
         return None
-    method = said.get("quant_method")
+    method = _method(said)
     layouts = _layouts(method, said, path)
     return None if layouts is None else Scheme(path, str(method), layouts, _activations(said))
+
+
+def _refuse_two(fields: Mapping[str, Any], path: Path) -> None:
+    """Refuses a config in which MLX's two maps, which say the same, differ."""
+    first, second = fields["quantization"], fields.get("quantization_config")
+    if isinstance(second, dict) and "quant_method" not in second and first != second:
+        what = "'quantization' and 'quantization_config' state two quantizations"
+        raise SourceError(what, file=path, found=f"{second!s:.60}", expected=f"{first!s:.60}")
+
+
+def _method(said: Mapping[str, Any]) -> object:
+    """The word for the method; older configs of bitsandbytes have none."""
+    return said.get("quant_method") or (BITSANDBYTES if _BITSANDBYTES & set(said) else None)
 
 
 def _stated(fields: Mapping[str, Any]) -> object:
@@ -63,6 +87,10 @@ def _layouts(method: object, said: Mapping[str, Any], path: Path) -> Layouts | N
         return gptq_layouts(said, path)
     if method == MODELOPT:
         return modelopt_layouts(said)
+    if method == BITSANDBYTES:
+        return bitsandbytes_layouts(said)
+    if method == EXL3:
+        return exl3_layout(said)
     one = {"awq": awq_layout, "fp8": fp8_layout, "fbgemm_fp8": fbgemm_layout}.get(str(method))
     layout = None if one is None else one(said)
     return None if layout is None else OneLayout(layout)
@@ -88,14 +116,14 @@ def scheme_name(fields: Mapping[str, Any]) -> str | None:
     ``quantization`` is MLX's key; an empty map states nothing.
     """
     if fields.get("quantization"):
-        return "MLX (key 'quantization')"
+        return f"{MLX} (key 'quantization')"
     said = _stated(fields)
     if not said:
         inner = fields.get("text_config")
         return scheme_name(inner) if isinstance(inner, dict) else None
     if not isinstance(said, dict):
         return "a quantization_config that is no map"
-    method = said.get("quant_method") or ("bitsandbytes" if _BITSANDBYTES & set(said) else None)
+    method = _method(said)
     if not isinstance(method, str):
         return "a quantization_config without a quant_method"
     details = [f"{key} {said[key]!s:.40}" for key in _TELLING if isinstance(said.get(key), (str, int))]

@@ -15,8 +15,9 @@ from fourcc.errors import UsageError
 from fourcc.models.model import Model
 
 TINY = SHAPES["tiny"]
+TINIES = ("tiny", "tiny-moe", "tiny-gemma")
 PARAMETERS = {"15M": 15e6, "110M": 110e6, "1.1B": 1.1e9}
-HAS_PEER = find_spec("llama_cpp") is not None and find_spec("gguf") is not None
+HAS_PEER = find_spec("llama_cpp") is not None
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
@@ -28,11 +29,12 @@ def test_sizes_are_what_the_name_says(name: str) -> None:
     assert count == pytest.approx(PARAMETERS[name], rel=0.05)
 
 
-def test_a_written_model_runs(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", TINIES)
+def test_a_written_model_runs(tmp_path: Path, name: str) -> None:
     """It holds every tensor of its shape in the format that was asked for, and has room for the context."""
-    path = write_model(tmp_path / "model.bin", TINY, "Q8_0", 48)
+    path = write_model(tmp_path / "model.bin", SHAPES[name], "Q8_0", 48)
     with Model(path) as model:
-        assert dict(TINY.tensors()) == {name: model[name].shape for name in model}
+        assert dict(SHAPES[name].tensors()) == {name: model[name].shape for name in model}
         assert {str(model[name].tag) for name in model} == {"Q8_0", "F32"}
         assert abs(float(model["layers.1.attention.wq"].decode().std()) - 0.02) < 0.001
         assert model.network().context == 48
@@ -144,10 +146,11 @@ def test_names_that_are_none(text: str, says: str) -> None:
         named(text)
 
 
-@pytest.mark.skipif(not HAS_PEER, reason="llama-cpp-python and gguf are not installed")
-def test_llama_cpp_runs_the_same_weights() -> None:
+@pytest.mark.skipif(not HAS_PEER, reason="llama-cpp-python is not installed")
+@pytest.mark.parametrize("name", TINIES)
+def test_llama_cpp_runs_the_same_weights(name: str) -> None:
     """Both engines run, and fourcc has ratios."""
-    plan = ModelPlan((TINY,), ("Q8_0",), (1,), prompt=8, generated=2, rounds=1, repeats=1, peers=True)
+    plan = ModelPlan((SHAPES[name],), ("Q8_0",), (1,), prompt=8, generated=2, rounds=1, repeats=1, peers=True)
     own, peer = run.run(plan, lambda *_: None)
     assert set(own.ratios) == set(run.PHASES)
     assert peer.engine == run.PEER

@@ -35,7 +35,10 @@ def test_json(run: Runner) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("--model", "7B"), "no such model: found '7B', expected tiny, 15M, 110M, 1.1B"),
+        (
+            ("--model", "7B"),
+            "no such model: found '7B', expected tiny, tiny-moe, tiny-gemma, 15M, 110M, 1.1B, moe, gemma",
+        ),
         (("--format", "Nope"), "no installed package provides the format Nope"),
         (("--threads", "0"), "bad number of threads"),
         (("--prompt", "0"), "--prompt"),

@@ -19,7 +19,7 @@ from tests.sources.writers import Arrays, decoded, safetensors, written
 KNOWN = [name for name, config in CASES.items() if config.get("text_config", config)["model_type"] in CLASSES]
 WHOLE = [name for name in KNOWN if "text_config" not in CASES[name]]
 # What a GGUF file has no word for: then the model is refused, and the message names it.
-UNSAID = {"llama, dynamic": "rope_scaling.type = dynamic"}
+UNSAID = dict.fromkeys(("llama, dynamic", "llama, dynamic, past its length"), "rope_scaling.type = dynamic")
 _OTHERWISE = ("norm_offset", "bos_token_id", "eos_token_id")  # in weights; by the tokenizer, which is none here
 SUMS = 4e-7  # of a norm's weights: one is added, or taken off, in float32
 

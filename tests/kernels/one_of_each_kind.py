@@ -19,9 +19,9 @@ DEAR = {
 DEAREST, FEW = {"bounds checked", "damaged parts", "decode, then multiply", "each column"}, {"IQ4N"}
 
 
-# The code of TC3 with another number of bits, of IQ2Y, IQ3S and IQ1M with another set, of Q2_0 in wider blocks, of Q8_G
-# with more operations a weight: thorough runs have them.
-TWINS = {"TC2", "TC4", "IQ2X", "IQ2S", "IQ3Y", "IQ1S", "TQ2", "F8_G"}
+# The code of TC3 with another number of bits, of IQ2Y, IQ3S and IQ1M with another set, of Q2_0 in wider blocks, of Q4_L
+# with other codes, of Q8_G with more operations a weight: thorough runs have them.
+TWINS = {"TC2", "TC4", "IQ2X", "IQ2S", "IQ3Y", "IQ1S", "TQ2", "Q8_L", "F8_G"}
 
 
 def marked(tags: Iterable[object]) -> list[object]:

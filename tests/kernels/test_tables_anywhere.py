@@ -87,3 +87,17 @@ def test_powers_of_values_are_exact() -> None:
 
     codes = np.arange(16, dtype=np.uint8)[:, None]
     np.testing.assert_array_equal(decode_blocks(decode, [codes], 16)[:, 0], 2.0 ** np.arange(16))
+
+
+ENDS = np.array([np.inf, -np.inf, np.nan, 1.5], np.float32)
+
+
+def of_ends(codes: Any, weights: Any) -> None:
+    weights[:] = ENDS[codes[0] & 3]
+
+
+def test_entries_may_be_infinite_or_nan() -> None:
+    """Only tables of integers have bounds."""
+    found = decode_blocks(of_ends, [np.arange(4, dtype=np.uint8)[None]], 1)
+    np.testing.assert_array_equal(found.reshape(-1), ENDS)
+    assert len(trace(of_ends, stored(BlockPart("codes", "|u1", 1), 0, 1).arguments, 1).tables) == 1

@@ -128,6 +128,9 @@ CASES: dict[str, Config] = {
         "llama", "Llama", rope_scaling={**_YARN, "mscale": 1.0, "mscale_all_dim": 0.5, "truncate": False}
     ),
     "llama, dynamic": _config("llama", "Llama", rope_scaling={"type": "dynamic", "factor": 4.0}),
+    "llama, dynamic, past its length": _config(
+        "llama", "Llama", rope_scaling={"type": "dynamic", "factor": 4.0}, max_position_embeddings=64
+    ),
     "gemma": _config("gemma", "Gemma", hidden_act="gelu", head_dim=16, num_key_value_heads=1),
     "gemma, untied": _config("gemma", "Gemma", hidden_act="gelu", head_dim=16, tie_word_embeddings=False),
     "gemma2": _gemma2(),
@@ -253,6 +256,7 @@ TELLING: dict[str, tuple[Config, ...]] = {
     "llama, yarn": ({"rope_scaling": {**_YARN, "factor": 2.0}}, {"rope_scaling": None}),
     "llama, yarn, by its attention": ({"rope_scaling": _YARN},),
     "llama, yarn, two scales": ({"rope_scaling": _YARN}, {"rope_scaling": {**_YARN, "truncate": False}}),
+    "llama, dynamic, past its length": ({"rope_scaling": None},),
     "gemma2": (
         _WINDOW,
         {"attn_logit_softcapping": None},

@@ -41,3 +41,16 @@ def test_as_transformers(tmp_path: Path, name: str) -> None:
     assert off(name, at_once, places) < OFF
     ours.reset()
     assert off(name, np.concatenate([ours.forward([token]).copy() for token in tokens]), places) < OFF
+
+
+def test_room_beyond_the_length(tmp_path: Path) -> None:
+    """Only a rotation that grows with the room has more than the model's length: `factor` times as much."""
+    network("llama, dynamic, past its length", tmp_path)
+    with fourcc.open(tmp_path / "model.bin") as model:
+        assert model.hyper["seq_len"] == 64
+        assert model.network(threads=1).context == 64
+        assert model.network(10**6, threads=1).context == 256
+    (tmp_path / "model.bin").unlink()
+    network("llama, yarn", tmp_path)
+    with fourcc.open(tmp_path / "model.bin") as model:
+        assert model.network(10**6, threads=1).context == model.hyper["seq_len"] == 256

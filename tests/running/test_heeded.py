@@ -149,7 +149,7 @@ ASKED: dict[str, list[Key]] = {
         ("anything", "at all"),
     ],
     "GGUF": [
-        ("expert_count", 8),
+        ("expert_group_count", 8),
         ("attention.causal", False),
         ("attention.scale", 0.5),
         ("attention.value_length", 8),

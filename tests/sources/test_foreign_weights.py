@@ -42,7 +42,7 @@ SCHEMES: dict[str, tuple[Parts, dict[str, object], str]] = {
     ),
     "bitsandbytes int8": (
         {".weight": ("I8", (12, 10)), ".SCB": ("F32", (12,)), ".weight_format": ("U8", ())},
-        {"quantization_config": {"load_in_8bit": True, "bnb_4bit_quant_type": "fp4"}},
+        {"quantization_config": {"load_in_8bit": False, "bnb_4bit_quant_type": "fp4"}},
         "bitsandbytes (bnb_4bit_quant_type fp4)",
     ),
     "bitsandbytes nf4": (
@@ -52,12 +52,12 @@ SCHEMES: dict[str, tuple[Parts, dict[str, object], str]] = {
             ".weight.quant_map": ("F32", (16,)),
             ".weight.nested_absmax": ("F32", (1,)),
         },
-        {"quantization_config": {"quant_method": "bitsandbytes", "load_in_4bit": True}},
+        {"quantization_config": {"quant_method": "bitsandbytes"}},
         "bitsandbytes",
     ),
     "mlx": (
         {".weight": ("U32", (12, 2)), ".scales": ("F16", (12, 1)), ".biases": ("F16", (12, 1))},
-        {"quantization": {"group_size": 64, "bits": 4}, "quantization_config": {"group_size": 64, "bits": 4}},
+        {"quantization": {"group_size": 32, "bits": 8, "mode": "mxfp8"}},
         "MLX (key 'quantization')",
     ),
     "gptq dynamic": (

@@ -32,11 +32,11 @@ def test_the_size_of_ggmls_type_is_believed(
 @pytest.mark.parametrize(
     ("number", "shape", "nbytes", "layout"),
     [
-        (40, (8, 128), 192, "Q1_0 of PrismML's llama.cpp (ggml type 40, 32 weights in 6 bytes)"),
-        (40, (8, 96), 144, "Q1_0 of PrismML's llama.cpp (ggml type 40, 32 weights in 6 bytes)"),
-        (42, (32, 128), 1088, "Q2_0 of older PrismML's llama.cpp (ggml type 42, 128 weights in 34 bytes)"),
-        (42, (8, 128), 192, "Q1_0 of forks for TurboQuant (ggml type 42, 32 weights in 6 bytes)"),
-        (43, (8, 128), 144, "Q1_0_G128 of forks for TurboQuant (ggml type 43, 128 weights in 18 bytes)"),
+        (40, (8, 128), 192, "1-bit blocks of PrismML's llama.cpp (ggml type 40, 32 weights in 6 bytes)"),
+        (40, (8, 96), 144, "1-bit blocks of PrismML's llama.cpp (ggml type 40, 32 weights in 6 bytes)"),
+        (42, (32, 128), 1088, "2-bit blocks of older PrismML's llama.cpp (ggml type 42, 128 weights in 34 bytes)"),
+        (42, (8, 128), 192, "1-bit blocks of forks for TurboQuant (ggml type 42, 32 weights in 6 bytes)"),
+        (43, (8, 128), 144, "1-bit blocks of forks for TurboQuant (ggml type 43, 128 weights in 18 bytes)"),
     ],
 )
 def test_the_size_of_a_forks_type_is_the_forks(
@@ -63,8 +63,8 @@ def test_a_size_that_fits_neither_names_both(tmp_path: Path) -> None:
     assert "'a'" in text
     assert "the size of the data is not that of the tensor's type" in text
     assert "found 1120 bytes up to the next tensor" in text
-    both = "1152 bytes as Q2_0 (ggml type 42), or 1088 bytes as Q2_0 of older PrismML's llama.cpp"
-    assert f"expected {both} or 768 bytes as Q1_0 of forks for TurboQuant" in text
+    both = "1152 bytes as Q2_0 (ggml type 42), or 1088 bytes as 2-bit blocks of older PrismML's llama.cpp"
+    assert f"expected {both} or 768 bytes as 1-bit blocks of forks for TurboQuant" in text
     assert "made by a fork of llama.cpp that uses the number otherwise" in text
 
 

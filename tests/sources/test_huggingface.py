@@ -260,10 +260,7 @@ def test_incomplete_model_is_noted(tmp_path: Path) -> None:
         (
             {"architectures": ["LlamaForSequenceClassification"]},
             "LlamaForSequenceClassification",
-            (
-                "no language model of a family that is known here (architectures LlamaForSequenceClassification): "
-                "names are kept"
-            ),
+            "no language model of a family that is known here (architectures LlamaForSequenceClassification)",
         ),
         (
             {"quantization_config": {"quant_method": "awq"}},

@@ -5,7 +5,7 @@ from random import Random
 
 import attrs
 
-from tests.naive import NF4_LEVELS, f32
+from tests.naive import NF4_LEVELS, f32, write
 
 Shape = tuple[int, ...]
 FLT_MAX = (2 - 2.0**-23) * 2.0**127
@@ -337,6 +337,51 @@ def few_levels(width: int) -> Cases:
             "UsageError",
             [f"multiple of {width}"],
         ),
+    ]
+
+
+def levels_above(bits: int) -> Cases:
+    """Q4_L and Q8_L: a scale and an offset for each group; only decoded.
+
+    Args:
+        bits: of a code.
+    """
+    random = Random(bits)
+    numbers = {"scales": [0.5, -0.25, 0.1, 3e-39], "offsets": [-1.0, 7.0, 0.3, 1e-38]}
+    floats = {name: b"".join(write("f", [f32(x)]) for x in values) for name, values in numbers.items()}
+    row = -(-70 * bits // 8)
+    infinite = {"scales": bytes.fromhex("0000807f 0000c07f"), "offsets": bytes(8), "q": bytes(range(2 * bits // 4))}
+    return [
+        Valid(
+            "two_groups",
+            "a full group and one of 6 in each row",
+            (2, 70),
+            parts={**floats, "q": random.randbytes(2 * row)},
+        ),
+        Valid(
+            "groups_of_2",
+            "a parameter",
+            (1, 4),
+            parts={name: data[:8] for name, data in floats.items()} | {"q": random.randbytes(4 * bits // 8)},
+            params={"group": 2},
+        ),
+        Valid("not_finite", "scales that are infinite and NaN", (1, 4), parts=infinite, params={"group": 2}),
+    ]
+
+
+def rows_and_peaks() -> Cases:
+    """Q8_R: every code."""
+    peaks = write("f", [f32(x) for x in (127.0, 0.3)])
+    return [Valid("every_code", "each byte in two rows", (2, 256), parts={"peaks": peaks, "q": bytes(range(256)) * 2})]
+
+
+def fp4() -> Cases:
+    """Every pair of codes."""
+    scales = write("f", [f32(0.1 * at - 0.35) for at in range(8)])
+    short = {"scales": write("f", [1.0, -2.0]), "q": bytes(range(7, 7 + 33))}
+    return [
+        Valid("every_byte", "each of 256 bytes", (1, 512), parts={"scales": scales, "q": bytes(range(256))}),
+        Valid("short", "a full block and one of 2", (1, 66), parts=short),
     ]
 
 
@@ -682,6 +727,7 @@ CASES: dict[str, Cases] = {
     "f16": f16(),
     "f32": wide(),
     "f64": wide(),
+    "fp4": fp4(),
     "f8e4": counted(1),
     "f8e5": counted(1),
     "f8e8": counted(1),
@@ -702,6 +748,9 @@ CASES: dict[str, Cases] = {
     "mxf4": mxf4(),
     "nf4": nf4(),
     "nv4t": nv4t(),
+    "q4_l": levels_above(4),
+    "q8_l": levels_above(8),
+    "q8_r": rows_and_peaks(),
     "nvf4": nvf4(),
     "q1_0": [*few_levels(128), *blocks_of(18, (0,), 128)],
     "q2_0": [*few_levels(64), *blocks_of(18, (0,), 64)],

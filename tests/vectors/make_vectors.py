@@ -23,7 +23,9 @@ from tests.vectors.cases import CASES, Invalid, Valid
 SCHEMA = "fourcc-vectors-1"
 FOLDER = Path(__file__).resolve().parents[2] / "specs" / "vectors"
 # Parameters where a case is silent.
-PARAMS = {tag: {"group": 64} for tag in ("Q8_F", "Q8_G")} | {tag: {"group": 128} for tag in ("Q8_Z", "Q4_Z", "F8_G")}
+PARAMS = {tag: {"group": 64} for tag in ("Q8_F", "Q8_G", "Q4_L", "Q8_L")} | {
+    tag: {"group": 128} for tag in ("Q8_Z", "Q4_Z", "F8_G")
+}
 # Tags whose bytes are gguf's, and the names that they have there.
 GGML = {tag: tag for tag in ("Q4_0", "Q8_0", "Q4_1", "Q5_0", "Q5_1", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K")}
 GGML |= {"IQ4N": "IQ4_NL", "IQ4X": "IQ4_XS", "MXF4": "MXFP4", "NVF4": "NVFP4", "TQ1": "TQ1_0", "TQ2": "TQ2_0"}
@@ -126,7 +128,7 @@ def valid(tag: str, case: Valid) -> dict[str, object]:
 
 
 def _maker(tag: str, case: Valid) -> Callable[..., tuple[naive.Bytes, bytes]]:
-    """The maker of a case's bytes."""
+    """The maker of the bytes of a case."""
     if tag in UNKNOWN_TO_GGUF:
         return by_ggml_alone
     ours = tag not in GGML | DECODED_ALONE or (tag == "MXF4" and case.importance is not None)

@@ -6,7 +6,7 @@ Both projects turn neighbouring rows. In Command-R7B three of four layers have a
 from __future__ import annotations
 
 from fourcc.networks.hyper import Hyper
-from fourcc.networks.spelling import Config, ConfigClass, Found, GgufArchitecture, Spelling, Turning, Window
+from fourcc.networks.spelling import Config, ConfigClass, Found, GgufArchitecture, RotationWords, Spelling, WindowWords
 from fourcc.networks.spellings.common import (
     HEAD_NORMS,
     QKVO_BIASES,
@@ -38,7 +38,7 @@ COHERE = Spelling(
             model_type="cohere",
             name="CohereForCausalLM",
             optional={**_BIASES, **dict.fromkeys(HEAD_NORMS, "use_qk_norm")},
-            turning=Turning(500000.0),
+            turning=RotationWords(500000.0),
             passed=("model_max_length", "layer_norm_bias"),
         ),
     ),
@@ -53,8 +53,8 @@ COHERE2 = Spelling(
             name="Cohere2ForCausalLM",
             words=(WIDTH_FOLLOWS,),
             optional=_BIASES,
-            window=Window(4096, layers=every(4, "sliding_window_pattern"), keys=("sliding_window_pattern",)),
-            turning=Turning(500000.0),
+            window=WindowWords(4096, layers=every(4, "sliding_window_pattern"), keys=("sliding_window_pattern",)),
+            turning=RotationWords(500000.0),
             more=_windows_turn,
             passed=(
                 *("cache_implementation", "order_of_interleaved_layers", "position_embedding_type", "rotary_pct"),

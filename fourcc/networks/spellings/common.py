@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from fourcc.networks.hyper import Hyper
-from fourcc.networks.spelling import ABSENT, Config, Found, Turning, Window, Word
+from fourcc.networks.spelling import ABSENT, Config, Found, RotationWords, WindowWords, Word
 
 _LONGEST = 1 << 16  # flags of layers that are listed; an impossible number of layers is refused later
 # Hugging Face's names of activations -> ours; `gelu_fast` and `gelu_new` are two ways to write one formula.
@@ -72,7 +72,7 @@ def scale(hyper: str, key: str | None, gguf: str | None, default: object = ABSEN
     return Word(hyper, key, gguf, "number", default, nullable=True)
 
 
-PARTIAL = Turning(partial=1.0)  # a class that turns some columns of a head, all where its config is silent
+PARTIAL = RotationWords(partial=1.0)  # a class that turns some columns of a head, all where its config is silent
 
 QKV_BIASES = tuple(f"attention.{name}.bias" for name in ("wq", "wk", "wv"))
 QKVO_BIASES = (*QKV_BIASES, "attention.wo.bias")
@@ -120,9 +120,9 @@ def _integer(config: Config, key: str, default: int) -> int:
     return value
 
 
-ALTERNATING = Window(4096, layers=every(2))
-BY_LAYERS = Window(4096, switch=True, layers=from_layer, keys=("max_window_layers",))
-ALWAYS = Window(types=False)  # all layers have a window that is stated
+ALTERNATING = WindowWords(4096, layers=every(2))
+BY_LAYERS = WindowWords(4096, switch=True, layers=from_layer, keys=("max_window_layers",))
+ALWAYS = WindowWords(types=False)  # all layers have a window that is stated
 
 
 # -- flags of layers

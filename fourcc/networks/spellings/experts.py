@@ -13,11 +13,11 @@ from fourcc.networks.spelling import (
     ConfigClass,
     Found,
     GgufArchitecture,
-    Joined,
+    JoinedRows,
+    RotationWords,
     Spelling,
-    Stacked,
-    Turning,
-    Window,
+    StackedMatrices,
+    WindowWords,
     Word,
 )
 from fourcc.networks.spellings.common import (
@@ -44,10 +44,10 @@ def _names(router: str) -> dict[str, tuple[str | None, str | None]]:
     }
 
 
-def _stacks(template: str, words: dict[str, str]) -> tuple[Stacked, ...]:
+def _stacks(template: str, words: dict[str, str]) -> tuple[StackedMatrices, ...]:
     """The stacks of experts; older GGUF files have a tensor an expert, too."""
     return tuple(
-        Stacked(
+        StackedMatrices(
             f"{_EXPERTS}.{ours}",
             {HUGGING_FACE: template.format(theirs), GGUF: f"blk.*.ffn_{_GGUF_WORDS[ours]}.#"},
         )
@@ -75,8 +75,8 @@ MIXTRAL = Spelling(
         ConfigClass(
             model_type="mixtral",
             name="MixtralForCausalLM",
-            window=Window(types=False),
-            turning=Turning(1000000.0),
+            window=WindowWords(types=False),
+            turning=RotationWords(1000000.0),
             more=lambda config, hyper: _MIXTRAL,  # noqa: ARG005 - as any class
             passed=("output_router_logits", "router_aux_loss_coef", "router_jitter_noise"),
         ),
@@ -146,7 +146,7 @@ QWEN2_MOE = Spelling(
             name="Qwen2MoeForCausalLM",
             optional=dict.fromkeys(QKV_BIASES, "qkv_bias"),
             switches=frozenset({"qkv_bias"}),
-            window=Window(4096, switch=True, layers=even_below, keys=("max_window_layers",)),
+            window=WindowWords(4096, switch=True, layers=even_below, keys=("max_window_layers",)),
             more=_expert_layers,
             write_more=_write_expert_layers,
             keys=_QWEN_KEYS,
@@ -157,7 +157,7 @@ QWEN2_MOE = Spelling(
         GgufArchitecture(
             name="qwen2moe",
             halves=True,
-            implied=lambda hyper: _scores("softmax", expert_weights_normalized=False),  # noqa: ARG005
+            implied=lambda hyper: _scores("softmax", expert_weights_normalized=False),  # noqa: ARG005 - as any
             unheeded=("expert_weights_normalized", "sliding_window", "hidden_act"),
         ),
     ),
@@ -178,7 +178,7 @@ QWEN3_MOE = Spelling(
             model_type="qwen3_moe",
             name="Qwen3MoeForCausalLM",
             optional={**dict.fromkeys(QKVO_BIASES, "attention_bias"), **dict.fromkeys(HEAD_NORMS)},
-            window=Window(4096, switch=True, types=False),
+            window=WindowWords(4096, switch=True, types=False),
             more=_expert_layers,
             write_more=_write_expert_layers,
             keys=_QWEN_KEYS,
@@ -189,7 +189,7 @@ QWEN3_MOE = Spelling(
         GgufArchitecture(
             name="qwen3moe",
             halves=True,
-            implied=lambda hyper: _scores("softmax", expert_weights_normalized=True),  # noqa: ARG005
+            implied=lambda hyper: _scores("softmax", expert_weights_normalized=True),  # noqa: ARG005 - as any
             unheeded=("expert_weights_normalized", "sliding_window", "hidden_act"),
         ),
     ),
@@ -219,8 +219,8 @@ GPT_OSS = Spelling(
             name="GptOssForCausalLM",
             optional=dict.fromkeys(QKVO_BIASES, "attention_bias"),
             switches=frozenset({"attention_bias"}),
-            window=Window(128, layers=every(2)),
-            turning=Turning(150000.0, scaling=_YARN),
+            window=WindowWords(128, layers=every(2)),
+            turning=RotationWords(150000.0, scaling=_YARN),
             more=lambda config, hyper: _OF_CHOSEN,  # noqa: ARG005 - as any class
             passed=("experts_per_token", "initial_context_length", "output_router_logits", "router_aux_loss_coef"),
         ),
@@ -229,7 +229,7 @@ GPT_OSS = Spelling(
         GgufArchitecture(
             name="gpt-oss",
             halves=True,
-            implied=lambda hyper: {**_OF_CHOSEN, "gate_limit": _LIMIT, "gate_alpha": _ALPHA},  # noqa: ARG005
+            implied=lambda hyper: {**_OF_CHOSEN, "gate_limit": _LIMIT, "gate_alpha": _ALPHA},  # noqa: ARG005 - as any
             unheeded=("gate_limit", "gate_alpha", "hidden_act"),
             pattern=2,
         ),
@@ -250,7 +250,7 @@ GPT_OSS = Spelling(
         "layers.*.ffn_norm": ("model.layers.*.post_attention_layernorm", "blk.*.post_attention_norm"),
     },
     joined=(
-        Joined(
+        JoinedRows(
             (f"{_EXPERTS}.w1", f"{_EXPERTS}.w3"),
             {HUGGING_FACE: f"{_AT}.gate_up_proj"},
             alternating=(HUGGING_FACE,),

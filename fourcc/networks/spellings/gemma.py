@@ -16,9 +16,9 @@ from fourcc.networks.spelling import (
     ConfigClass,
     Found,
     GgufArchitecture,
+    RotationWords,
     Spelling,
-    Turning,
-    Window,
+    WindowWords,
     Word,
 )
 from fourcc.networks.spellings.common import ALTERNATING, HEAD_NORMS, RMS, SIZES, activation, every, scale
@@ -133,8 +133,8 @@ GEMMA3 = Spelling(
             name="Gemma3ForCausalLM",
             words=(activation("gelu_tanh", "hidden_activation"),),
             optional=dict.fromkeys(HEAD_NORMS),
-            window=Window(4096, layers=every(6, "sliding_window_pattern"), keys=("sliding_window_pattern",)),
-            turning=Turning(1000000.0, local=10000.0),
+            window=WindowWords(4096, layers=every(6, "sliding_window_pattern"), keys=("sliding_window_pattern",)),
+            turning=RotationWords(1000000.0, local=10000.0),
             more=_always,
             other=_BIDIRECTIONAL,
             passed=("hidden_act", "cache_implementation", "_sliding_window_pattern"),

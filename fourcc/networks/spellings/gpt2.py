@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fourcc.naming import GGUF, HUGGING_FACE
 from fourcc.networks.hyper import Hyper
-from fourcc.networks.spelling import ConfigClass, Found, GgufArchitecture, Joined, Spelling, Word
+from fourcc.networks.spelling import ConfigClass, Found, GgufArchitecture, JoinedRows, Spelling, Word
 from fourcc.networks.spellings.common import QKVO_BIASES, WIDTH_FOLLOWS, activation, layer_norm
 
 
@@ -70,7 +70,7 @@ SPELLING = Spelling(
         "layers.*.feed_forward.w3": (f"{_LAYER}.mlp.c_fc", "blk.*.ffn_up"),
         "layers.*.feed_forward.w2": (f"{_LAYER}.mlp.c_proj", "blk.*.ffn_down"),
     },
-    joined=(Joined(_MATRICES[:3], {HUGGING_FACE: f"{_LAYER}.attn.c_attn", GGUF: "blk.*.attn_qkv"}),),
+    joined=(JoinedRows(_MATRICES[:3], {HUGGING_FACE: f"{_LAYER}.attn.c_attn", GGUF: "blk.*.attn_qkv"}),),
     transposed={HUGGING_FACE: _MATRICES},
     halves=False,
     left_out=(".attn.bias", ".attn.masked_bias"),

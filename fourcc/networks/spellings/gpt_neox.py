@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fourcc.naming import GGUF, HUGGING_FACE
 from fourcc.networks.hyper import Hyper
-from fourcc.networks.spelling import ConfigClass, Found, GgufArchitecture, Joined, Spelling, Turning, Word
+from fourcc.networks.spelling import ConfigClass, Found, GgufArchitecture, JoinedRows, RotationWords, Spelling, Word
 from fourcc.networks.spellings.common import (
     CONTEXT,
     DIM,
@@ -39,7 +39,7 @@ SPELLING = Spelling(
                 **dict.fromkeys(("feed_forward.w2.bias", "feed_forward.w3.bias")),
             },
             switches=frozenset({"attention_bias"}),
-            turning=Turning(theta_key="rotary_emb_base", partial=0.25, partial_key="rotary_pct"),
+            turning=RotationWords(theta_key="rotary_emb_base", partial=0.25, partial_key="rotary_pct"),
             passed=("hidden_dropout", "classifier_dropout"),
         ),
     ),
@@ -64,7 +64,7 @@ SPELLING = Spelling(
         "layers.*.feed_forward.w2": (f"{_LAYER}.mlp.dense_4h_to_h", "blk.*.ffn_down"),
     },
     joined=(
-        Joined(
+        JoinedRows(
             tuple(f"layers.*.attention.{name}" for name in ("wq", "wk", "wv")),
             {HUGGING_FACE: f"{_LAYER}.attention.query_key_value", GGUF: "blk.*.attn_qkv"},
             by_head=(HUGGING_FACE,),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fourcc.networks.spelling import ConfigClass, GgufArchitecture, Spelling, Window
+from fourcc.networks.spelling import ConfigClass, GgufArchitecture, Spelling, WindowWords
 from fourcc.networks.spellings.common import (
     BY_LAYERS,
     HEAD_NORMS,
@@ -32,7 +32,7 @@ SPELLING = Spelling(
             name="LlamaForCausalLM",
             optional={**_ATTENTION, **dict.fromkeys(MLP_BIASES, "mlp_bias")},
         ),
-        ConfigClass(model_type="mistral", name="MistralForCausalLM", window=Window(4096, some=False)),
+        ConfigClass(model_type="mistral", name="MistralForCausalLM", window=WindowWords(4096, some=False)),
         ConfigClass(
             model_type="qwen2",
             name="Qwen2ForCausalLM",

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from fourcc.naming import GGUF, HUGGING_FACE
-from fourcc.networks.spelling import ConfigClass, GgufArchitecture, Joined, Spelling, Turning
+from fourcc.networks.spelling import ConfigClass, GgufArchitecture, JoinedRows, RotationWords, Spelling
 from fourcc.networks.spellings.common import ALWAYS, RMS, SIZES, activation
 
-_QKV = Joined(
+_QKV = JoinedRows(
     tuple(f"layers.*.attention.{name}" for name in ("wq", "wk", "wv")),
     {HUGGING_FACE: "model.layers.*.self_attn.qkv_proj", GGUF: "blk.*.attn_qkv"},
     apart=(GGUF,),
 )
-_GATE_UP = Joined(
+_GATE_UP = JoinedRows(
     ("layers.*.feed_forward.w1", "layers.*.feed_forward.w3"),
     {HUGGING_FACE: "model.layers.*.mlp.gate_up_proj", GGUF: "blk.*.ffn_up"},
 )
@@ -22,7 +22,7 @@ SPELLING = Spelling(
             model_type="phi3",
             name="Phi3ForCausalLM",
             window=ALWAYS,
-            turning=Turning(partial=1.0, original=4096, kinds={"su": "longrope", "yarn": "longrope"}),
+            turning=RotationWords(partial=1.0, original=4096, kinds={"su": "longrope", "yarn": "longrope"}),
             passed=("resid_pdrop", "embd_pdrop", "attention_bias", "auto_map", "use_sliding_window"),
         ),
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fourcc.networks.hyper import Hyper
-from fourcc.networks.spelling import Config, ConfigClass, Found, GgufArchitecture, Spelling, Turning, Window
+from fourcc.networks.spelling import Config, ConfigClass, Found, GgufArchitecture, RotationWords, Spelling, WindowWords
 from fourcc.networks.spellings.common import (
     MLP_BIASES,
     QKVO_BIASES,
@@ -50,8 +50,8 @@ SPELLING = Spelling(
                 **dict.fromkeys(QKVO_BIASES, "attention_bias"),
                 **dict.fromkeys(MLP_BIASES, "mlp_bias"),
             },
-            window=Window(switch=True, layers=_unturned),
-            turning=Turning(2000000.0),
+            window=WindowWords(switch=True, layers=_unturned),
+            turning=RotationWords(2000000.0),
             more=_more,
             write_more=_write,
             keys=("no_rope_layers", "no_rope_layer_interval"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fourcc.naming import HUGGING_FACE
-from fourcc.networks.spelling import ConfigClass, GgufArchitecture, Spelling, Stacked, Turning, Word
+from fourcc.networks.spelling import ConfigClass, GgufArchitecture, RotationWords, Spelling, StackedMatrices, Word
 from fourcc.networks.spellings.common import (
     HEAD_NORMS,
     QKV_BIASES,
@@ -20,7 +20,7 @@ SPELLING = Spelling(
             name="StableLmForCausalLM",
             words=(WIDTH_FOLLOWS,),
             optional={**dict.fromkeys(QKV_BIASES, "use_qkv_bias"), **dict.fromkeys(HEAD_NORMS, "qk_layernorm")},
-            turning=Turning(partial=0.25),
+            turning=RotationWords(partial=0.25),
             passed=("hidden_dropout", "rope_pct", "rotary_scaling_factor"),
         ),
     ),
@@ -39,7 +39,7 @@ SPELLING = Spelling(
         Word("parallel_residual", "use_parallel_residual", "use_parallel_residual", "flag", default=False),
     ),
     stacked=tuple(
-        Stacked(f"layers.*.attention.{ours}", {HUGGING_FACE: f"model.layers.*.self_attn.{theirs}.norms.#"})
+        StackedMatrices(f"layers.*.attention.{ours}", {HUGGING_FACE: f"model.layers.*.self_attn.{theirs}.norms.#"})
         for ours, theirs in (("q_norm", "q_layernorm"), ("k_norm", "k_layernorm"))
     ),
 )

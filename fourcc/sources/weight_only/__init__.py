@@ -5,6 +5,9 @@
 `packed_integers`   compressed-tensors' integers
 `float8`            FP8 with a scale for a block, a row, a group of a row, or the whole matrix
 `float4`            NVFP4 with two levels of scales; MXFP4
+`mlx`               MLX's integers with a scale and an offset for each group, and its 4-bit floats
+`bitsandbytes`      NF4 and FP4 with plain or nested scales; int8
+`exl3`              exllamav3's trellis-coded tiles, decoded
 ==================  ================================================================================
 
 Each file reads one layout. What a config says of which module has which is in `compressed_tensors`, `gptq`, `modelopt`
