@@ -643,6 +643,13 @@ def _unheeded(case: Case, _: str, match: re.Match[str]) -> None:
     assert found == stated or (isinstance(stated, float) and np.float32(stated) == np.float32(str(found)))
 
 
+@says(r"llama\.cpp does not load this gemma: its gemma has no output matrix")
+def _unloadable(case: Case, _: str, __: re.Match[str]) -> None:
+    assert case.fields["general.architecture"] == "gemma"
+    with open_source(case.output("gguf")) as back:
+        assert "output" in back
+
+
 @says(r"(.*?) (is|are) left out: a GGUF file has no place for such files")
 def _no_place(case: Case, _: str, match: re.Match[str]) -> None:
     names = match[1].split(", ")

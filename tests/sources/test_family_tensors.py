@@ -135,3 +135,10 @@ def test_a_lora_folder_is_called_one(tmp_path: Path) -> None:
     written(tmp_path, "adapter_model.safetensors", safetensors({name: np.ones((2, 8), "<f4")}))
     with open_source(tmp_path / "adapter_model.safetensors") as source:
         assert "a LoRA adapter (adapter_config.json), no model" in source.notes[0]
+
+
+@pytest.mark.parametrize(("case", "stated"), [("mistral3, with pictures", "mistral"), ("qwen2_moe", None)])
+def test_the_architecture_is_called_as_the_file_states_it(case: str, stated: str | None, tmp_path: Path) -> None:
+    """Where fourcc's word is another."""
+    with open_source(folder(tmp_path, case, family_oracle.tensors(case))) as source:
+        assert source.stated == stated
