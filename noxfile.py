@@ -151,6 +151,12 @@ def real(session: nox.Session) -> None:
 
 
 @nox.session
+def folders(session: nox.Session) -> None:
+    """Load folders that we write with transformers, and talk with what `quantize` makes of one; see the file's head."""
+    session.run("python", "-m", "pytest", "-s", "tests/lanes/test_folders.py")
+
+
+@nox.session
 def calibration(session: nox.Session) -> None:
     """Measure what calibration, error feedback and allocation gain, with goals; wants FOURCC_DATA and a folder."""
     session.run("python", "-m", "tests.lanes.calibration", *(session.posargs or ["calibration-tables"]))
