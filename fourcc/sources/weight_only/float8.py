@@ -84,7 +84,9 @@ class Float8:
         block = self.block or _told(prod(scales.shape), outs)
         tall, wide = min(block[0] or outs, outs), min(block[1] or ins, ins)
         count = -(-outs // tall), -(-ins // wide)
-        if _long(scales.shape) != _long(count):
+        # Of as many dimensions, the scales lie as the blocks do: a turned matrix of them would be read in a wrong order.
+        turned = len(scales.shape) == 2 and tuple(scales.shape) != count
+        if turned or _long(scales.shape) != _long(count):
             expected = f"{count[0]} x {count[1]} for blocks of {tall} x {wide} of a matrix of {outs} x {ins}"
             raise module.refusal(f"{scales.source_name} does not fit the weights", scales.shape, expected)
         return tall, wide
