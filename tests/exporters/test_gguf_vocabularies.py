@@ -302,3 +302,13 @@ def test_a_name_that_cannot_be_forced(
     with pytest.raises(UsageError) as caught:
         fourcc.export(folder_of(tmp_path, make(), 1000), tmp_path / "m.gguf", pre=name)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("pattern", [{"String": "Basel"}, {"Regex": r"\bBasel\b|Bern"}], ids=["a text", "an expression"])
+def test_a_rule_for_one_word(pattern: dict[str, str]) -> None:
+    """No fixed probe has the word; the rule's own does."""
+    tree = of_bytes("gpt-2")
+    tree["normalizer"] = {"type": "Replace", "pattern": pattern, "content": "x"}
+    with pytest.raises(UsageError, match="no vocabulary of GGUF cuts texts as the tokenizer does") as caught:
+        written_keys(tree)
+    assert "Basel" in str(caught.value)
