@@ -78,7 +78,9 @@ def texts_of_rules(described: TokenizerJson) -> Iterator[str]:
         pattern = object_of(part.get("pattern"))
         whole, rule = pattern.get("String"), pattern.get("Regex")
         words = [whole] if isinstance(whole, str) else _WORD.findall(rule) if isinstance(rule, str) else []
-        yield from (f"{before}{word}{behind}" for word in words for before, behind in (("", ""), ("a", "b"), (" ", " c")))
+        yield from (
+            f"{before}{word}{behind}" for word in words for before, behind in (("", ""), ("a", "b"), (" ", " c"))
+        )
 
 
 def _stays(text: str, described: TokenizerJson, theirs: HuggingFaceTokenizer) -> bool:

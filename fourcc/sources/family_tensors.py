@@ -151,9 +151,11 @@ class FamilyFile:
         head, size = self.hyper.get("head_dim"), (0, 1, *tensor.shape)[-1 if self._by_columns(tensor) else -2]
         turned = self.hyper.get("rope_dim", head)
         blocks = self._by_columns(tensor) and tensor.format.parts[0].shape(Geometry(1, 2)) != (1, 2)
-        whole = type(head) is int and type(turned) is int and len(tensor.shape) > 0  # a single number has no rows
-        fits = whole and not (head % 2 or turned % 2 or turned > head or size % head)
-        if not fits or blocks:
+        fits = (
+            type(head) is int and type(turned) is int and not (head % 2 or turned % 2 or turned > head or size % head)
+        )
+        single = not tensor.shape  # one number has no rows
+        if not fits or blocks or single:
             raise SourceError(
                 "the rows cannot be brought into fourcc's order, in which pairs that are rotated are neighbours",
                 file=self.source.path,

@@ -304,7 +304,9 @@ def test_a_name_that_cannot_be_forced(
     assert message in str(caught.value)
 
 
-@pytest.mark.parametrize("pattern", [{"String": "Basel"}, {"Regex": r"\bBasel\b|Bern"}], ids=["a text", "an expression"])
+@pytest.mark.parametrize(
+    "pattern", [{"String": "Basel"}, {"Regex": r"\bBasel\b|Bern"}], ids=["a text", "an expression"]
+)
 def test_a_rule_for_one_word(pattern: dict[str, str]) -> None:
     """No fixed probe has the word; the rule's own does."""
     tree = of_bytes("gpt-2")

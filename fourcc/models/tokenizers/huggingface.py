@@ -182,7 +182,7 @@ def read_json(data: bytes, file: object) -> HuggingFaceTokenizer:
 
 
 def _check_numbers(tokenizer: Any, text: str, file: object) -> None:  # noqa: ANN401 - of a package without types
-    """Refuses added tokens to which the package gives other numbers than the file, which it does where some are missing."""
+    """Refuses added tokens to which the package gives other numbers than the file: it does so where some are missing."""
     for stated in json.loads(text).get("added_tokens") or ():
         name, number = stated["content"], stated["id"]
         given = tokenizer.token_to_id(name)
@@ -218,7 +218,7 @@ def _wrapped(tokenizer: Any, byte_pairs: Any, file: object) -> HuggingFaceTokeni
 
 
 def _before(tokenizer: Any, vocab: dict[str, int]) -> tuple[int, ...]:  # noqa: ANN401 - of a package without types
-    """The tokens that the post-processor puts before a text: before the empty one they cannot be told from those behind."""
+    """The tokens that the post-processor puts before a text; an empty one would not tell them from those behind."""
     for text in ("a", *islice(vocab, _TRIED)):
         done = tokenizer.encode(text)
         if 0 in done.sequence_ids:  # of the text itself; None of what is put beside it
