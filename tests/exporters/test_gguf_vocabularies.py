@@ -13,7 +13,9 @@ import pytest
 
 import fourcc
 from fourcc.errors import UsageError
+from fourcc.exporters.gguf_specials import notes_on_specials
 from fourcc.exporters.gguf_tokenizer import tokenizer_keys
+from fourcc.exporters.tokenizer_json import read_tokenizer_json
 from fourcc.models.tokenizers import Tokenizer, open_tokenizer
 from fourcc.models.tokenizers.gguf import tokenizer_of
 from fourcc.models.tokenizers.probes import PROBES, probe_texts
@@ -314,3 +316,11 @@ def test_a_rule_for_one_word(pattern: dict[str, str]) -> None:
     with pytest.raises(UsageError, match="no vocabulary of GGUF cuts texts as the tokenizer does") as caught:
         written_keys(tree)
     assert "Basel" in str(caught.value)
+
+
+def test_special_tokens_that_heed_what_stands_beside_them_are_noted() -> None:
+    """As Phi-3's, which take the line's end behind them along: a chat's tokens would differ without a word."""
+    token = {"id": 1, "content": "<|user|>", "rstrip": True, "special": True}
+    data = json.dumps({"model": {"type": "BPE", "vocab": {"a": 0}}, "added_tokens": [token]}).encode()
+    (note,) = notes_on_specials(read_tokenizer_json(data, "m"))
+    assert note.startswith("the added tokens '<|user|>' heed what stands beside them")

@@ -182,7 +182,7 @@ def read_json(data: bytes, file: object) -> HuggingFaceTokenizer:
 
 
 def _check_numbers(tokenizer: Any, text: str, file: object) -> None:  # noqa: ANN401 - of a package without types
-    """Refuses added tokens to which the package gives other numbers than the file: it does so where some are missing."""
+    """Refuses added tokens to which the package gives other numbers than the file, as it does beside gaps."""
     for stated in json.loads(text).get("added_tokens") or ():
         name, number = stated["content"], stated["id"]
         given = tokenizer.token_to_id(name)
