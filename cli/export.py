@@ -102,7 +102,7 @@ def _asked(
 ) -> tuple[Policy, ExportKind]:
     """The rules and the kind of export that the options ask for; a folder's card has the rules."""
     from fourcc.exporters import kind_of
-    from fourcc.exporters.folder import folder_options
+    from fourcc.exporters.folder_options import folder_options
 
     rules = rules_of(policy, formats, recipe)
     told = rules if policy or formats or recipe else None

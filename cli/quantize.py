@@ -87,6 +87,7 @@ def quantize(  # noqa: PLR0913 - one an option
     instead: As = None,
     shard: options.ShardSize = None,
     tokenizer: options.Tokenizer = None,
+    pre: options.Pre = None,
     dry_run: options.DryRun = False,
     force: options.Force = False,
     threads: options.Threads = None,
@@ -94,13 +95,16 @@ def quantize(  # noqa: PLR0913 - one an option
     as_json: options.Json = False,
 ) -> None:
     """Quantize a model: to GGUF, to a model.bin, or to a folder for transformers."""
+    from fourcc.quantizing.work import QuantizationMeans, opened_work
+
     given = {"format": formats, "recipe": recipe, "policy": policy, "size": size, "budget": budget}
     choice = feedback_choice(feedback, damping)
     asked = _request(given, calibration, text, tags, pins, choice, documents=documents, instead=instead or "")
     container = _container(output, asked, to, shard, dry_run=dry_run)
     with ExitStack() as stack:
         stages = BudgetStages(stack, quiet=quiet)
-        work = _opened(source, container, asked, stack, stages, tokenizer, threads)
+        means = QuantizationMeans(tokenizer, pre, threads, stages.begin, stages.note)
+        work = opened_work(source, container, asked, stack, means)
         return _show(work, quiet=quiet, as_json=as_json) if dry_run else _do(work, stages, force, quiet, as_json)
 
 
@@ -148,29 +152,6 @@ def _container(
     if output is None and not (dry_run and to is not None):
         raise UsageError("quantize needs an output", hint="Add -o x.gguf, -o x.bin, or -o x/ for a folder.")
     return container_of(output or "", to, shard, asked.rules)
-
-
-def _opened(
-    source: Path,
-    container: Container,
-    asked: Quantization,
-    stack: ExitStack,
-    stages: BudgetStages,
-    tokenizer: Path | None,
-    threads: int | None,
-) -> QuantizationWork:
-    from fourcc.quantizing.work import opened_work
-
-    return opened_work(
-        source,
-        container,
-        asked,
-        stack,
-        tokenizer=tokenizer,
-        threads=threads,
-        stage=stages.begin,
-        note=stages.note,
-    )
 
 
 def _show(work: QuantizationWork, *, quiet: bool, as_json: bool) -> None:

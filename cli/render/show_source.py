@@ -79,7 +79,7 @@ def _facts(source: Source) -> list[tuple[str, str]]:
     bits = units.bits(Fraction(8 * nbytes, max(1, weights)))
     rows = [
         ("file", f"{source.path}: {source.kind}"),
-        ("architecture", source.architecture or "unknown"),
+        ("architecture", _architecture(source)),
         ("hyper-parameters", units.settings(source.hyper)),
         ("blobs", ", ".join(f"{name} ({units.plain_bytes(len(data))})" for name, data in source.blobs.items())),
         (
@@ -88,6 +88,12 @@ def _facts(source: Source) -> list[tuple[str, str]]:
         ),
     ]
     return [(name, value) for name, value in rows if value]
+
+
+def _architecture(source: Source) -> str:
+    """Our word, and the files' own where it is another."""
+    ours = source.architecture or "unknown"
+    return ours if source.stated is None else f"{ours} (a {source.stated})"
 
 
 def _totals(source: Source) -> tuple[int, int]:
@@ -113,6 +119,7 @@ def _document(source: Source) -> dict[str, object]:
         "file": str(source.path),
         "kind": source.kind,
         "architecture": source.architecture,
+        "stated_architecture": source.stated,
         "hyper": dict(source.hyper),
         "blobs": [{"name": name, "bytes": len(data)} for name, data in source.blobs.items()],
         "tensors": [tensor_document(tensor) for tensor in source.tensors],

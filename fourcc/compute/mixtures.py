@@ -102,7 +102,7 @@ class Mixture:
             self._multiply(stack, tile, job, is_spread=is_spread, keep=(x, out, spread))
 
     def bias(self, weight: Floats, out: Buffer) -> None:
-        """Adds its expert's bias to each place; biases are float32 (experts, columns and zeros up to the buffer's)."""
+        """Adds its expert's bias at each place; float32 (experts, columns and zeros up to the buffer's width)."""
         job = COPY.record(input=address(weight), input_stride=weight.strides[0])
         COPY.write(job, output=out.address, output_stride=out.stride, size=out.stride)
         self._over(experts.add_bias_of_owner, job, self.places, weight, out)
@@ -114,7 +114,7 @@ class Mixture:
         self._over(experts.combine, job, self._program.count, given, out)
 
     def add_shared(self, given: Buffer, score: Buffer, out: Buffer) -> None:
-        """The result of an expert that all activations share, times the sigmoid of its score, added to `out`."""
+        """Adds what an expert that all activations share gave, times the sigmoid of its score, to `out`."""
         model = MODEL.record(width=out.width)
         job = LAYER_JOB.record(input=given.address, input_stride=given.stride)
         LAYER_JOB.write(job, second=score.address, second_stride=score.stride)

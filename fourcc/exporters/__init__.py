@@ -9,8 +9,9 @@ from pathlib import Path
 
 from fourcc.errors import PluginError, UsageError
 from fourcc.exporters import gguf, llama2c, safetensors
-from fourcc.exporters.folder import LAYOUTS, FolderOptions, folder_kind
+from fourcc.exporters.folder import LAYOUTS, folder_kind
 from fourcc.exporters.folder import NAME as FOLDER
+from fourcc.exporters.folder_options import FolderOptions
 from fourcc.exporters.layout import ExportKind
 from fourcc.exporters.plugged import plugged_exporters
 from fourcc.plugins.loading import ONE_OF_TWO

@@ -8,7 +8,7 @@ from pathlib import Path
 from fourcc.errors import UsageError
 from fourcc.exporters import kind_of
 from fourcc.exporters.export import ExportResult, check_targets, execute_export, plan_export
-from fourcc.exporters.folder import folder_options
+from fourcc.exporters.folder_options import folder_options
 from fourcc.exporters.forced_pre import with_pre
 from fourcc.policy import Policy
 from fourcc.progress import OnProgress

@@ -24,7 +24,7 @@ from fourcc.conversion.pipeline import Step
 from fourcc.exporters.grouped import GroupedFormat, Groups, grouped_format
 from fourcc.exporters.packed_words import packed_along, packed_down
 from fourcc.exporters.shards import FileTensor
-from fourcc.exporters.weight_layout import Fields, LayoutWriter, float_tensors, loading, module, stored_scales
+from fourcc.exporters.weight_layout import Fields, LayoutWriter, float_tensors, loading, modules_of, stored_scales
 from fourcc.plugins.registry import registry
 
 
@@ -61,7 +61,7 @@ def _compressed_config(steps: Sequence[Step], others: Sequence[str]) -> Fields:
     schemes: dict[str, tuple[Fields, list[str]]] = {}
     for step in steps:
         scheme = _compressed_scheme(step)
-        schemes.setdefault(repr(scheme), (scheme, []))[1].append(module(step))
+        schemes.setdefault(repr(scheme), (scheme, []))[1].extend(modules_of(step))
     alone = len(schemes) == 1
     groups = {
         f"group_{number}": {

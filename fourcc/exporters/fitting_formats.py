@@ -23,7 +23,7 @@ def fitted_steps(
     source: Source, kind: ExportKind, steps: tuple[Step, ...], instead: str, group: int | None
 ) -> list[Step]:
     """The steps, with another format for every tensor that the file cannot hold as it was decided."""
-    unfit = [step for step in steps if not _held(kind, step.decision, group)]
+    unfit = [step for step in steps if not _held(source, kind, step.decision, group)]
     if not unfit:
         return list(steps)
     if kind.replacement is not None and not instead:
@@ -32,7 +32,7 @@ def fitted_steps(
         _refuse_matrices(source, kind, unfit, instead)
         policy = replacement(instead)
     replaced = {step.source.name: step for step in _replaced(source, unfit, policy)}
-    still_unfit = [step for step in replaced.values() if not _held(kind, step.decision, group)]
+    still_unfit = [step for step in replaced.values() if not _held(source, kind, step.decision, group)]
     if still_unfit:
         raise _refusal(source, kind, still_unfit, "Give --as other formats, or leave them out with --exclude.")
     return [replaced.get(step.source.name, step) for step in steps]
@@ -64,7 +64,7 @@ def replacement(instead: str) -> Policy:
     return attrs.evolve(policy, rules=tuple(attrs.evolve(rule, optional=True) for rule in policy.rules))
 
 
-def _held(kind: ExportKind, decision: Decision, group: int | None) -> bool:
+def _held(source: Source, kind: ExportKind, decision: Decision, group: int | None) -> bool:
     """Whether the file can hold the tensor as it was decided; False for groups of another size than the wanted one."""
     if group is not None and decision.params.get("group", group) != group:
         return False
@@ -73,7 +73,7 @@ def _held(kind: ExportKind, decision: Decision, group: int | None) -> bool:
     except PluginError:  # the format is missing or broken, so its layout is not known
         return False
     plain = single_part_spec(spec) and spec.block == (1, 1)
-    return (plain or kind.blocks(decision.tensor)) and kind.holds(spec, decision.params, decision.tensor.shape)
+    return (plain or kind.blocks(source, decision.tensor)) and kind.holds(spec, decision.params, decision.tensor.shape)
 
 
 def _refusal(source: Source, kind: ExportKind, steps: list[Step], hint: str) -> UsageError:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from functools import partial
-from pathlib import Path
 
 import attrs
 
@@ -19,19 +18,20 @@ from fourcc.errors import PluginError, UsageError, listed
 from fourcc.exporters import safetensors
 from fourcc.exporters.awq_layout import AWQ
 from fourcc.exporters.compressed_layout import COMPRESSED
+from fourcc.exporters.folder_options import FolderOptions
 from fourcc.exporters.gptq_layout import GPTQ
 from fourcc.exporters.huggingface_config import CONFIG
 from fourcc.exporters.layout import ExportKind, Layout
 from fourcc.exporters.model_card import CardFacts, model_card
 from fourcc.exporters.shards import INDEX, FileTensor, placed
-from fourcc.exporters.weight_layout import HEAD, WEIGHT, LayoutWriter, is_float8, loading, module
+from fourcc.exporters.weight_layout import HEAD, WEIGHT, LayoutWriter, is_float8, loading, module, modules_of
 from fourcc.format import Format
+from fourcc.models.tokenizers.gguf_fields import unpacked
 from fourcc.naming import HUGGING_FACE, split_name
 from fourcc.networks import NETWORKS
 from fourcc.networks.network import Network
 from fourcc.plugins.registry import registry
 from fourcc.policy import Policy, TensorInfo
-from fourcc.policy.amounts import amount
 from fourcc.settings import Params
 from fourcc.sources.about import BLOB as ABOUT
 from fourcc.sources.about import CARD, about_source
@@ -39,61 +39,17 @@ from fourcc.sources.family_names import spelling_of
 from fourcc.sources.foreign_weights import KEY
 from fourcc.sources.generation_config import GENERATION
 from fourcc.sources.gguf_metadata import BLOB as KEYS
+from fourcc.sources.json_text import parse_object
 from fourcc.sources.source import Source
+from fourcc.sources.tokenizer import GGUF
 
 NAME = "huggingface"
-SHARD_BYTES = 5 * 10**9  # huggingface_hub's own limit, so that files of several sources are cut alike
 LAYOUTS = {layout.name: layout for layout in (COMPRESSED, AWQ, GPTQ)}
 SCHEME = "quantization_config"
 _SUMMARY = "a folder that transformers loads: numbers, decoded where they are in blocks"
 _ENDS = ("bos_token_id", "eos_token_id", "pad_token_id")
 _LINEAR = ("attention.", "ffn.")  # starts of the roles of such matrices
 _SHOWN = 6  # names in a message
-
-
-@attrs.frozen
-class FolderOptions:
-    """The settings of a folder.
-
-    Attributes:
-        largest: bytes of tensors in one file.
-        policy: the text that gives the formats, for the card.
-        measured: lines on the quality of the whole model, for the card.
-        title: of the card, where the model has no name.
-    """
-
-    largest: int = SHARD_BYTES
-    policy: str = ""
-    measured: tuple[str, ...] = ()
-    title: str = "Model"
-
-
-def shard_bytes(text: str) -> int:
-    """The bytes of a folder's largest file that ``5GB`` spells. Raises UsageError."""
-    try:
-        number = int(amount(text))
-    except ValueError as error:
-        raise UsageError("no size of a file is spelled so", found=repr(text), expected="5GB, 500MB, 2GiB") from error
-    if number < 1:
-        raise UsageError("bad value of --max-shard-size", found=text, expected="at least a byte")
-    return number
-
-
-def folder_options(shard: str | None, output: Path | None, rules: Policy | None, measured: str = "") -> FolderOptions:
-    """The options of a folder.
-
-    Args:
-        shard: bytes of its largest file, such as ``5GB``; None: `SHARD_BYTES`.
-        output: the folder.
-        rules: that give the formats.
-        measured: a line on the quality of the whole model; empty: nothing was measured.
-
-    Raises:
-        UsageError: the bytes are misspelled.
-    """
-    largest = SHARD_BYTES if shard is None else shard_bytes(shard)
-    title = output.name if output is not None and output.name else "Model"
-    return FolderOptions(largest, "" if rules is None else rules.text, (measured,) if measured else (), title)
 
 
 def folder_kind(name: str, options: FolderOptions | None = None) -> ExportKind:
@@ -120,10 +76,23 @@ def _holds(layout: LayoutWriter, fmt: Format, params: Params, shape: tuple[int, 
     return safetensors.holds(fmt, params, shape) or layout.holds(fmt, params, shape)
 
 
-def _is_linear(tensor: TensorInfo) -> bool:
-    """Whether it is the matrix of a linear module; rows of an embedding are looked up, a router is another module."""
+def _is_linear(source: Source, tensor: TensorInfo) -> bool:
+    """Whether it is the matrix of a linear module, or a stack of such that the folder has one by one.
+
+    Rows of an embedding are looked up, and a router is another module.
+    """
     linear = any(role == "output" or role.startswith(_LINEAR) for role in tensor.roles)
-    return len(tensor.shape) == 2 and linear and "embedding" not in tensor.roles
+    if not linear or "embedding" in tensor.roles:
+        return False
+    return len(tensor.shape) == 2 or (len(tensor.shape) == 3 and _one_by_one(source, tensor))
+
+
+def _one_by_one(source: Source, tensor: TensorInfo) -> bool:
+    """Whether a folder of this family has the matrices of a stack in tensors of their own."""
+    network = NETWORKS.get(source.architecture or "")
+    stacks = () if network is None else spelling_of(network).stacked
+    template = split_name(tensor.name)[0]
+    return any(stack.into == template and HUGGING_FACE in stack.names for stack in stacks)
 
 
 def _unquantized(layout: LayoutWriter, source: Source, steps: tuple[Step, ...], group: int | None) -> Policy:  # noqa: ARG001 - as any kind's
@@ -134,9 +103,9 @@ def _unquantized(layout: LayoutWriter, source: Source, steps: tuple[Step, ...], 
     """
     unknown = source.architecture not in NETWORKS
     matrices = [step for step in steps if len(step.source.shape) > 1 and step.decision.tensor.real]
-    if unknown and not all(_is_linear(step.decision.tensor) or _plain(step) for step in matrices):
+    if unknown and not all(_is_linear(source, step.decision.tensor) or _plain(step) for step in matrices):
         raise _no_module(source, next(step for step in matrices if not _plain(step)))
-    lost = [step for step in matrices if _is_linear(step.decision.tensor) and not _fits(layout, step)]
+    lost = [step for step in matrices if _is_linear(source, step.decision.tensor) and not _fits(layout, step)]
     if lost:
         tags = ", ".join(sorted({str(step.decision.tag) for step in lost}))
         names = listed((step.source.name for step in lost), _SHOWN)
@@ -213,7 +182,7 @@ def _file_tensors(
 def _refuse_no_module(source: Source, step: Step) -> None:
     """Refuses a quantized matrix of which nothing says that a linear module multiplies with it."""
     network = NETWORKS.get(source.architecture or "")
-    known = network is not None and _is_linear(step.decision.tensor) and not _transposed(network, step)
+    known = network is not None and _is_linear(source, step.decision.tensor) and not _transposed(network, step)
     if known and step.source.name.endswith(WEIGHT) and len(step.source.shape) == 2:
         return
     raise _no_module(source, step)
@@ -251,14 +220,24 @@ def _config(
 ) -> bytes:
     """The config, which says how matrices are quantized; what it said of other weights is gone."""
     fields = json.loads(data)
+    fields.setdefault("pad_token_id", _padding(source))  # else a class may take one of its own, beyond the vocabulary
     if KEY not in source.hyper:  # else the tensors are as that scheme has them
         fields.pop(SCHEME, None)
     if layout is not None and quantized:
-        modules = {module(step) for step in quantized}
-        linear = [module(step) for step in steps if _is_linear(step.decision.tensor)]
-        others = [name for name in dict.fromkeys([*linear, HEAD]) if name not in modules]
+        modules = {name for step in quantized for name in modules_of(step)}
+        matrices = [step for step in steps if len(step.source.shape) == 2 and step.source.name.endswith(WEIGHT)]
+        plain = [module(step) for step in matrices if "embedding" not in step.decision.tensor.roles]
+        others = [name for name in dict.fromkeys([*plain, HEAD]) if name not in modules]
         fields[SCHEME] = layout.config(quantized, others)
     return (json.dumps(fields, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _padding(source: Source) -> object:
+    """The token that fills up texts, as the generation config or a GGUF tokenizer names it; None where nothing does."""
+    stated = parse_object(source.blobs.get(GENERATION, b"{}"), f"{source.path} ({GENERATION})").get("pad_token_id")
+    if stated is None and GGUF in source.blobs:
+        stated = unpacked(source.blobs[GGUF], source.path).get("tokenizer.ggml.padding_token_id")
+    return stated if type(stated) is int else None
 
 
 def _generation(config: bytes) -> dict[str, bytes]:

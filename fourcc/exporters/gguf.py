@@ -146,8 +146,8 @@ def lay_out(source: Source, steps: tuple[Step, ...]) -> Layout:
         plain, steps = with_offset(source, steps, 0.0)
         own = _model_keys(plain, network, architecture)
         own = _needed(plain, own, given, steps) if given else own
+        notes += unheeded_notes(architecture, plain.hyper, [step.source.name for step in steps])
         steps = (*_factors(source), *FamilySteps(plain, network, GGUF, architecture.halves).named(steps))
-        notes += unheeded_notes(architecture, plain.hyper)
         ends, more = end_keys(source.hyper, tokens)
         tokens, notes = [*tokens, *ends], [*notes, *more]
     else:

@@ -6,7 +6,7 @@ that heed it, and a note says that llama.cpp does not.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from fourcc.exporters.gguf_head import FLOAT32, GGUFKey
 from fourcc.exporters.refusals import same_value
@@ -128,9 +128,17 @@ def _magnitude(scaling: Mapping[str, object], hyper: Hyper) -> float:
 # -- notes
 
 
-def unheeded_notes(architecture: GgufArchitecture, hyper: Hyper) -> list[str]:
-    """Notes on what is written though llama.cpp does not heed it for this architecture."""
-    return [*_window_note(architecture, hyper), *_other_note(architecture, hyper)]
+def unheeded_notes(architecture: GgufArchitecture, hyper: Hyper, names: Iterable[str]) -> list[str]:
+    """Notes on what is written though llama.cpp does not heed it for this architecture, or does not load such a model.
+
+    Args:
+        architecture: of the file.
+        hyper: of the model.
+        names: of its tensors, in our spelling.
+    """
+    reason = architecture.unloadable(hyper, frozenset(names))
+    unloadable = [f"llama.cpp does not load this {architecture.name}: {reason}"] if reason else []
+    return [*unloadable, *_window_note(architecture, hyper), *_other_note(architecture, hyper)]
 
 
 def _window_note(architecture: GgufArchitecture, hyper: Hyper) -> list[str]:

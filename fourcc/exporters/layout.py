@@ -62,7 +62,7 @@ class ExportKind:
         decodes: whether tensors that it cannot hold become decoded float32 without `--as`, which loses nothing.
         replacement: (source, steps, group size or None) -> the policy for tensors that it cannot hold, without `--as`.
         folder: whether the output is a folder.
-        blocks: (tensor) -> whether it may hold this tensor in blocks at all; else it holds it as plain numbers only.
+        blocks: (source, tensor) -> whether it may hold this tensor in blocks; else it holds plain numbers only.
     """
 
     name: str
@@ -74,4 +74,4 @@ class ExportKind:
     decodes: bool = False
     replacement: Callable[[Source, tuple[Step, ...], int | None], Policy] | None = None
     folder: bool = False
-    blocks: Callable[[TensorInfo], bool] = lambda tensor: True  # noqa: ARG005 - any tensor
+    blocks: Callable[[Source, TensorInfo], bool] = lambda source, tensor: True  # noqa: ARG005 - any tensor

@@ -61,12 +61,13 @@ class LayoutWriter:
     floats: bool = False
 
     def holds(self, fmt: Format, params: Params, shape: tuple[int, ...]) -> bool:
-        """Whether a matrix in this format has a place."""
+        """Whether a matrix in this format has a place, or each of a stack."""
         known = grouped_format(fmt)
-        if known is None or len(shape) != 2 or not prod(shape):
+        if known is None or len(shape) < 2 or not prod(shape):
             return False
-        group = known.size(params, shape[1])
-        return shape[1] % group == 0 and self.fits(known, *shape, group)
+        rows, cols = shape[-2:]
+        group = known.size(params, cols)
+        return cols % group == 0 and self.fits(known, rows, cols, group)
 
     def quantizes(self, step: Step) -> bool:
         """Whether a step is a quantized matrix here, not plain numbers."""
@@ -107,6 +108,12 @@ def loading(arguments: str = "", more: str = "") -> tuple[str, ...]:
 def module(step: Step) -> str:
     """The name of the module that a matrix is the weight of."""
     return step.source.name.removesuffix(WEIGHT)
+
+
+def modules_of(step: Step) -> tuple[str, ...]:
+    """The names that a module may have where it is loaded: transformers calls every output matrix `HEAD`."""
+    names = [module(step), *([HEAD] if "output" in step.decision.tensor.roles else [])]
+    return tuple(dict.fromkeys(names))
 
 
 def plain_load(steps: Sequence[Step]) -> tuple[str, ...]:  # noqa: ARG001 - as any layout's

@@ -82,6 +82,7 @@ class Architecture:
     n_experts_used: int | None = None
     expert_hidden_dim: int | None = None
     shared_hidden_dim: int | None = None
+    expert_layers: Sequence[int] | None = None
     expert_scores: str = "softmax"
     expert_weights_normalized: bool = False
     gate_limit: float | None = None

@@ -205,6 +205,7 @@ class GgufArchitecture:
         pattern: every how many layers one has no window, where no key says it; None: all layers have a stated window.
         window: positions of the window where no key states it.
         local: whether layers with a window have a base of their own.
+        unloadable: the reason why llama.cpp loads no model with such hyper-parameters and names of tensors, if any.
     """
 
     name: str
@@ -214,6 +215,7 @@ class GgufArchitecture:
     pattern: int | None = None
     window: int | None = None
     local: bool = False
+    unloadable: Callable[[Hyper, frozenset[str]], str | None] = lambda hyper, names: None  # noqa: ARG005 - it loads all
 
 
 @attrs.frozen(kw_only=True)

@@ -9,7 +9,7 @@ import attrs
 
 from fourcc.errors import UsageError
 from fourcc.exporters import FOLDERS, KINDS, PLUGGED, kind_of
-from fourcc.exporters.folder import FolderOptions, folder_options
+from fourcc.exporters.folder_options import FolderOptions, folder_options
 from fourcc.exporters.layout import ExportKind
 from fourcc.policy import Policy
 

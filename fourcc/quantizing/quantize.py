@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from fourcc.feedback.feedback import Feedback
 
 from fourcc.quantizing.result import Quantized
-from fourcc.quantizing.work import opened_work
+from fourcc.quantizing.work import QuantizationMeans, opened_work
 
 
 def quantize(  # noqa: PLR0913 - keyword-only, one an option of the command
@@ -47,6 +47,7 @@ def quantize(  # noqa: PLR0913 - keyword-only, one an option of the command
     instead: str = "",
     max_shard_size: str | None = None,
     tokenizer: str | Path | None = None,
+    pre: str | None = None,
     threads: int | None = None,
     force: bool = False,
     stage: OnStage = lambda what, unit: None,  # noqa: ARG005 - a call that does nothing
@@ -74,6 +75,7 @@ def quantize(  # noqa: PLR0913 - keyword-only, one an option of the command
         instead: ``Q,R``: formats for tensors that the container cannot hold.
         max_shard_size: of a folder's files; None: 5GB.
         tokenizer: a tokenizer file to go with the model.
+        pre: the way in which a tokenizer.json's byte pairs are cut, as `fourcc.export` takes it.
         threads: number of threads. The bytes do not depend on it.
         force: replace an existing output.
         stage: called with each stage's name and unit, gives a function that takes the stage's progress.
@@ -91,9 +93,6 @@ def quantize(  # noqa: PLR0913 - keyword-only, one an option of the command
     )
     asked.check()
     container = container_of(output, to, max_shard_size, rules)
-    spelling = None if tokenizer is None else Path(tokenizer)
+    means = QuantizationMeans(None if tokenizer is None else Path(tokenizer), pre, threads, stage, note)
     with ExitStack() as stack:
-        work = opened_work(
-            Path(source), container, asked, stack, tokenizer=spelling, threads=threads, stage=stage, note=note
-        )
-        return work.done(force=force)
+        return opened_work(Path(source), container, asked, stack, means).done(force=force)

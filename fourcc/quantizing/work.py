@@ -21,6 +21,7 @@ from fourcc.conversion.convert import execute
 from fourcc.conversion.plan import plan
 from fourcc.errors import PolicyError, UsageError
 from fourcc.exporters.export import check_targets, execute_export, exported_bytes, fitted_plan, laid_out, plan_export
+from fourcc.exporters.forced_pre import with_pre
 from fourcc.files.write import check_target
 from fourcc.models.evaluation import read_text
 from fourcc.plugins.registry import registry
@@ -49,6 +50,25 @@ _LARGE = (1 << 12, 1 << 12)  # rows and columns of a matrix that every format fi
 
 
 @attrs.frozen(eq=False)
+class QuantizationMeans:
+    """The things that a quantization is done with.
+
+    Attributes:
+        tokenizer: in place of the source's own; None: that.
+        pre: the way in which byte pairs are cut; None: it is found.
+        threads: number of threads.
+        stage: as `quantize` takes it.
+        note: likewise.
+    """
+
+    tokenizer: Path | None
+    pre: str | None
+    threads: int | None
+    stage: OnStage
+    note: OnNote
+
+
+@attrs.frozen(eq=False)
 class QuantizationWork:
     """The work on an opened source.
 
@@ -57,10 +77,7 @@ class QuantizationWork:
         path: of it.
         container: what is written.
         asked: how.
-        tokenizer: in place of the source's own; None: that.
-        threads: number of threads.
-        stage: as `quantize` takes it.
-        note: likewise.
+        means: with what.
         stack: closes temporary files.
     """
 
@@ -68,10 +85,7 @@ class QuantizationWork:
     path: Path
     container: Container
     asked: Quantization
-    tokenizer: Path | None
-    threads: int | None
-    stage: OnStage
-    note: OnNote
+    means: QuantizationMeans
     stack: ExitStack
 
     def shown(self) -> tuple[Plan | ExportPlan, tuple[str, ...]]:
@@ -90,7 +104,7 @@ class QuantizationWork:
         if self.asked.text is not None:
             return self._measured(planned, force=force)
         if self.container.kind is None:
-            result = execute(planned, self._target(force=force), threads=self.threads, progress=self._progress())
+            result = execute(planned, self._target(force=force), threads=self.means.threads, progress=self._progress())
             return quantized(self.container, planned.steps, result.path, result.notes)
         exported = laid_out(planned, self.container.kind)
         return self._exported(exported, self._targets(exported, force=force), planned.notes)
@@ -115,8 +129,10 @@ class QuantizationWork:
         return planned
 
     def _trials(self) -> ConversionTrials:
-        reading = {"documents": self.asked.documents, "tokenizer": self.tokenizer, "threads": self.threads}
-        return ConversionTrials(self.path, self.source, self.asked.feedback, reading, self.stage, self.note, self.stack)
+        reading = {"documents": self.asked.documents, "tokenizer": self.means.tokenizer, "threads": self.means.threads}
+        return ConversionTrials(
+            self.path, self.source, self.asked.feedback, reading, self.means.stage, self.means.note, self.stack
+        )
 
     def _texts(self) -> tuple[str, str]:
         """The text to calibrate on, and the one to measure on."""
@@ -191,7 +207,7 @@ class QuantizationWork:
         return container_of(self.container.output, kind.name, self.container.shard, self.asked.rules, told).kind or kind
 
     def _exported(self, planned: ExportPlan, targets: Mapping[Path, bytes], notes: tuple[str, ...]) -> Quantized:
-        result = execute_export(planned, targets, threads=self.threads, progress=self._progress())
+        result = execute_export(planned, targets, threads=self.means.threads, progress=self._progress())
         said = dict.fromkeys([*notes, *planned.layout.notes, *result.notes])
         made = quantized(self.container, planned.steps, result.path, tuple(said))
         return attrs.evolve(made, beside=result.beside, file_bytes=planned.file_bytes)
@@ -216,25 +232,17 @@ class QuantizationWork:
         return check_targets(planned, self.container.output, self._read(), force=force)
 
     def _progress(self) -> OnProgress | None:
-        return self.stage("writing", "weights")
+        return self.means.stage("writing", "weights")
 
 
-def opened_work(  # noqa: PLR0913 - keyword-only, one an option of the command
-    path: Path,
-    container: Container,
-    asked: Quantization,
-    stack: ExitStack,
-    *,
-    tokenizer: Path | None = None,
-    threads: int | None = None,
-    stage: OnStage,
-    note: OnNote,
+def opened_work(
+    path: Path, container: Container, asked: Quantization, stack: ExitStack, means: QuantizationMeans
 ) -> QuantizationWork:
     """The work on a source, which it opens; the stack closes it. Takes and raises what `quantize` does."""
     if container.kind is None and asked.instead:
         raise UsageError("--as does nothing here", file=container.output, hint="A model.bin holds every format.")
-    source = stack.enter_context(open_source(path, tokenizer))
-    return QuantizationWork(source, path, container, asked, tokenizer, threads, stage, note, stack)
+    source = with_pre(stack.enter_context(open_source(path, means.tokenizer)), means.pre)
+    return QuantizationWork(source, path, container, asked, means, stack)
 
 
 def _refuse_decoding(source: Source, kind: ExportKind, rules: Policy) -> None:

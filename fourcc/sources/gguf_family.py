@@ -70,6 +70,7 @@ def adopt(source: Source, keys: Keys) -> Source:
         tensors=in_model_order(tensors),
         unreadable=tuple(listed),
         architecture=network.name,
+        stated=str(keys[ARCHITECTURE_KEY]) if keys[ARCHITECTURE_KEY] != network.name else None,
         hyper=hyper,
         notes=(
             *source.notes,

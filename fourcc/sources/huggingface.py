@@ -129,6 +129,7 @@ def _as_family(source: Source, config: ConfigJson, network: Network, known: Conf
         source,
         tensors=in_model_order(tensors),
         architecture=network.name,
+        stated=None if known.model_type == network.name else known.model_type,
         hyper=hyper,
         notes=(*source.notes, *notes, *([] if gap is None else [gap])),
     )

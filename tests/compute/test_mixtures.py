@@ -25,7 +25,7 @@ COUNTS = (1, 2, 7, 64, 300)
 
 @attrs.frozen
 class Routed:
-    """The contents of a mixture's tables.
+    """What a mixture's tables say.
 
     Attributes:
         chosen: (activations, used) experts.
@@ -66,8 +66,9 @@ def filled(x: Array) -> Buffer:
 
 def softmax(scores: Array) -> Array:
     """The softmax of the last axis, float64."""
-    powers = np.exp(scores.astype(float) - scores.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
+    powers: Array = np.exp(scores.astype(float) - scores.max(axis=-1, keepdims=True))
+    shares: Array = powers / powers.sum(axis=-1, keepdims=True)
+    return shares
 
 
 def truth(scores: Array, used: int, *, normalized: bool) -> Routed:
@@ -85,7 +86,7 @@ def truth(scores: Array, used: int, *, normalized: bool) -> Routed:
 
 def drawn_scores(random: np.random.Generator, kind: str, shape: tuple[int, int]) -> Floats:
     """Scores of routers: ordinary ones, with many ties, far apart, and such that one expert gets all or none."""
-    scores = random.standard_normal(shape)
+    scores: Array = random.standard_normal(shape)
     if kind == "ties":
         scores = random.integers(0, 3, shape)
     elif kind == "far":
@@ -247,7 +248,7 @@ TRIALS = st.builds(
 @examples(40)
 @given(trial=TRIALS)
 def test_products(trial: Trial) -> None:
-    """The kernels of built-in formats of each kind, and of one whose kernel is made from its block decoder."""
+    """Of built-in formats of each kind, and of one whose kernel is made from its block decoder."""
     with installed(PLAIN):
         check_products(trial)
 

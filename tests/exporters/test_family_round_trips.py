@@ -125,3 +125,21 @@ def test_every_family_is_among_the_cases() -> None:
     there = {CASES[case].get("text_config", CASES[case])["model_type"] for case in KNOWN}
     assert there >= CLASSES.keys() - {"qwen2", "qwen3"}  # these are in `oracle_cases`
     assert {CLASSES[kind][0].name for kind in there} == NETWORKS.keys()
+
+
+UNLOADABLE = {
+    "gemma, untied": "this gemma: its gemma has no output matrix",
+    "starcoder2, without biases": "this starcoder2: its starcoder2 has biases",
+    "cohere, norms": "this command-r: its command-r has norms of q and k from 64 layers on, and only there",
+    "qwen2_moe, some layers": "this qwen2moe: it wants experts in all layers",
+    "qwen3_moe, some layers": "this qwen3moe: it wants experts in all layers",
+}
+
+
+@pytest.mark.parametrize("case", [case for case in WHOLE if case not in UNSAID])
+def test_a_file_that_llama_cpp_does_not_load_is_noted(case: str, tmp_path: Path) -> None:
+    """The lane found that it loads all others."""
+    with open_source(folder(tmp_path / "source", case)) as opened:
+        notes = [note for note in plan_export(opened, KINDS["gguf"]).layout.notes if "does not load" in note]
+    wanted = UNLOADABLE.get(case)
+    assert notes == ([] if wanted is None else [f"llama.cpp does not load {wanted}"])

@@ -12,7 +12,7 @@ import fourcc
 from fourcc.errors import OutputError, UsageError
 from fourcc.exporters import kind_of
 from fourcc.exporters.export import check_targets, execute_export, plan_export
-from fourcc.exporters.folder import folder_options
+from fourcc.exporters.folder_options import folder_options
 from fourcc.files.folder_write import AtomicFolder
 from fourcc.files.write import SUFFIX
 from fourcc.sources import open_source

@@ -13,6 +13,8 @@ from fourcc.errors import UsageError
 from fourcc.exporters.folder import LAYOUTS
 from fourcc.sources import open_source
 from tests.naive import f8e4_value as float8
+from tests.running.family_cases import CASES as FAMILIES
+from tests.running.family_oracle import saved_config, tensors
 from tests.sources.writers import Arrays, config, decoded, llama, safetensors, to_hf, written
 
 GROUP = 32
@@ -26,9 +28,9 @@ def model(tmp_path: Path) -> Path:
     """A small Llama in float32, its output matrix tied to the embedding."""
     folder = tmp_path / "model"
     folder.mkdir()
-    h, tensors = llama(**SIZES)
+    h, ours = llama(**SIZES)
     written(folder, "config.json", config(h, tied=True, head_dim=16))
-    written(folder, "model.safetensors", safetensors(to_hf(h, tensors)))
+    written(folder, "model.safetensors", safetensors(to_hf(h, ours)))
     return folder
 
 
@@ -234,6 +236,44 @@ def test_an_architecture_that_is_not_known(tmp_path: Path) -> None:
     written(tmp_path, "config.json", {"model_type": "brandnew"})
     with pytest.raises(UsageError, match=r"no linear module is known that takes this matrix, .*brandnew"):
         fourcc.quantize(tmp_path, tmp_path / "out", format="Q8_0")
+
+
+def family(folder: Path, case: str) -> Path:
+    """A tiny model of a family, as transformers saves it."""
+    folder.mkdir()
+    written(folder, "config.json", saved_config(case))
+    written(folder, "model.safetensors", safetensors(tensors(case)))
+    return folder
+
+
+def test_stacks_of_experts_one_by_one(tmp_path: Path) -> None:
+    """Each expert's matrices are quantized modules; routers and the embedding stay as they are."""
+    path = family(tmp_path / "a", next(case for case in FAMILIES if FAMILIES[case]["model_type"] == "mixtral"))
+    fourcc.quantize(path, tmp_path / "b", format="Q8_G:group=16")
+    fourcc.convert(path, tmp_path / "m.bin", format="Q8_G:group=16")
+    said = json.loads((tmp_path / "b" / "config.json").read_text())["quantization_config"]
+    assert "model.layers.0.block_sparse_moe.gate" in said["ignore"]
+    with open_source(tmp_path / "b") as back, fourcc.open(tmp_path / "m.bin") as ours:
+        assert not [note for note in back.notes if "transformers" not in note]
+        for name in ours:
+            if "router" not in name and name != "tok_embeddings":
+                assert np.array_equal(back[name].decode(), ours[name].decode()), name
+
+
+def test_modules_with_other_names(tmp_path: Path) -> None:
+    """An output matrix of another name is what transformers calls lm_head: it is not ignored."""
+    path = family(tmp_path / "a", "gpt_neox")
+    fourcc.quantize(path, tmp_path / "b", format="Q8_G:group=16")
+    stated = json.loads((tmp_path / "b" / "config.json").read_text())
+    assert stated["quantization_config"]["ignore"] == []
+    assert stated["pad_token_id"] is None
+
+
+def test_columns_for_rows(tmp_path: Path) -> None:
+    """GPT-2's matrices belong to modules that are no linear ones."""
+    path = family(tmp_path / "a", "gpt2")
+    with pytest.raises(UsageError, match=r"c_attn.weight': no linear module is known that takes this matrix"):
+        fourcc.quantize(path, tmp_path / "b", format="Q8_G:group=16")
 
 
 def test_every_layout_is_a_kind() -> None:

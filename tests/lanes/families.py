@@ -1,4 +1,4 @@
-"""All that works for each family: read, run, written as GGUF or a folder. Writes the table of ``specs/families.md``.
+"""The table of ``specs/families.md``: each family read, run, written as GGUF and as a folder.
 
     python -m tests.lanes.families            prints the table
     python -m tests.lanes.families --write    and writes it into the page

@@ -19,11 +19,14 @@ import numpy as np
 import pytest
 
 import fourcc
+from tests.running.family_cases import CASES
+from tests.running.family_oracle import saved_config, tensors
 from tests.sources.writers import config, llama, safetensors, to_hf, written
 
 pytestmark = pytest.mark.thorough
 HERE = Path(__file__).parent
 CLOSE = 1e-5  # of logits about 1: float32 sums in another order give 2e-6
+FAMILY = 5e-5  # of logits' spread: gpt-oss and mixtures sum in yet another order
 STEPS = 50
 QUESTION = "What is the capital of France?"
 MIXED = """
@@ -72,10 +75,10 @@ def run(python: str, script: str, *arguments: object) -> None:
 
 def test_transformers_computes_the_same(theirs: str, tmp_path: Path) -> None:
     """Every layout in which a folder has weights, in several files, with an output matrix of its own."""
-    h, tensors = llama(dim=64, hidden=96, heads=4, kv_heads=2, vocab=48, seq=64, shared=False)
-    tensors = {name: array / (8 if array.ndim == 2 else 1) for name, array in tensors.items()}
+    h, ours = llama(dim=64, hidden=96, heads=4, kv_heads=2, vocab=48, seq=64, shared=False)
+    ours = {name: array / (8 if array.ndim == 2 else 1) for name, array in ours.items()}
     (tmp_path / "model").mkdir()
-    written(tmp_path / "model", "model.safetensors", safetensors(to_hf(h, tensors)))
+    written(tmp_path / "model", "model.safetensors", safetensors(to_hf(h, ours)))
     written(tmp_path / "model", "config.json", config(h, tied=False, head_dim=16))
     tokens = np.random.default_rng(1).integers(3, 48, 40)
     np.save(tmp_path / "tokens.npy", tokens)
@@ -86,9 +89,41 @@ def test_transformers_computes_the_same(theirs: str, tmp_path: Path) -> None:
         fourcc.convert(tmp_path / name, tmp_path / "m.bin", force=True)
         with fourcc.Model(tmp_path / "m.bin") as model:
             network = model.network(threads=1, activations="exact")
-            ours = network.forward(tokens.tolist(), every=True).copy()
-        assert ours.std() > 0.3
-        assert np.abs(ours - np.load(tmp_path / f"{name}.npy")).max() < CLOSE, name
+            found = network.forward(tokens.tolist(), every=True).copy()
+        assert found.std() > 0.3
+        assert np.abs(found - np.load(tmp_path / f"{name}.npy")).max() < CLOSE, name
+
+
+def test_every_family(theirs: str, tmp_path: Path) -> None:
+    """Tensors that are joined, turned or split there, experts one by one: plain, and as int8 in groups.
+
+    GPT-2's matrices belong to no linear modules, so it is plain alone.
+    """
+    tokens = np.arange(3, 35)
+    np.save(tmp_path / "tokens.npy", tokens)
+    families: dict[str, str] = {}
+    for case, stated in CASES.items():
+        families.setdefault(str(stated["model_type"]), case)
+    made = []
+    for family, case in families.items():
+        (tmp_path / family).mkdir()
+        written(tmp_path / family, "config.json", saved_config(case))
+        written(tmp_path / family, "model.safetensors", safetensors(tensors(case)))
+        fourcc.export(tmp_path / family, tmp_path / f"{family} plain")
+        made.append(f"{family} plain")
+        if family != "gpt2":
+            fourcc.quantize(
+                tmp_path / family, tmp_path / f"{family} int8", format="Q8_G:group=8", to="compressed-tensors"
+            )
+            made.append(f"{family} int8")
+    run(theirs, "folder_logits.py", tmp_path / "tokens.npy", *(tmp_path / name for name in made))
+    for name in made:
+        fourcc.convert(tmp_path / name, tmp_path / "m.bin", force=True)
+        with fourcc.Model(tmp_path / "m.bin") as model:
+            found = model.network(threads=1, activations="exact").forward(tokens.tolist(), every=True).copy()
+        wanted = np.load(tmp_path / f"{name}.npy")
+        print(f"{name}: {np.abs(found - wanted).max():.2g} of {wanted.std():.2g}")
+        assert np.abs(found - wanted).max() < FAMILY * wanted.std(), name
 
 
 @attrs.frozen
@@ -104,7 +139,7 @@ class Answer:
     logits: np.ndarray  # type: ignore[type-arg]
 
 
-def ours(path: Path) -> tuple[list[int], Answer]:
+def our_answer(path: Path) -> tuple[list[int], Answer]:
     """The prompt that the model's own template makes of the question, and our answer."""
     fourcc.convert(path, path.with_suffix(".bin"))
     with fourcc.Model(path.with_suffix(".bin")) as model:
@@ -162,7 +197,7 @@ def test_from_a_folder_to_a_talk(theirs: str, tmp_path: Path) -> None:
     run(theirs, "save_folder.py", path, tmp_path / "folder")
     command = [sys.executable, "-m", "fourcc", "quantize", tmp_path / "folder", "--recipe", "Q4_K_M", "-o"]
     subprocess.run([*command, tmp_path / "x.gguf", "-q"], check=True)
-    prompt, mine = ours(tmp_path / "x.gguf")
+    prompt, mine = our_answer(tmp_path / "x.gguf")
     their_prompt, other = llama_cpp(tmp_path / "x.gguf", prompt)
     assert prompt == their_prompt
     same = next((at for at in range(STEPS) if mine.tokens[at] != other.tokens[at]), STEPS)

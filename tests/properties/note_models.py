@@ -427,6 +427,7 @@ MODELS = {
     "names behind a wrapper": Model(made(name="_orig_mod.{}".format, shared=False)),
     "names without the family's word": Model(made(name=lambda name: name.removeprefix("model."))),
     "masks": Model(of_family("gpt2", as_first_released)),
+    "a Gemma with an output matrix of its own": Model(of_family("gemma, untied", of_case)),
     "a model of pictures": Model(of_family("gemma3, with pictures", of_case)),
     "an activation of its own": Model(of_family("gpt_neox", of_case)),
     # other files

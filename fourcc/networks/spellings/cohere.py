@@ -27,6 +27,14 @@ def _windows_turn(config: Config, hyper: Hyper) -> Found:  # noqa: ARG001 - as a
     return {} if layers is None else {"rope_layers": layers}
 
 
+_LARGE = 64  # layers of a Command R+
+
+
+def _unloadable(hyper: Hyper, names: frozenset[str]) -> str | None:
+    normed, large = any(name.endswith("q_norm") for name in names), int(str(hyper.get("n_layers", 0))) >= _LARGE
+    return None if normed == large else f"its command-r has norms of q and k from {_LARGE} layers on, and only there"
+
+
 def _implied(hyper: Hyper) -> Found:
     layers = hyper.get("sliding_window_layers")
     return {} if layers is None else {"rope_layers": layers}
@@ -42,7 +50,7 @@ COHERE = Spelling(
             passed=("model_max_length", "layer_norm_bias"),
         ),
     ),
-    gguf=(GgufArchitecture(name="command-r", halves=False, unheeded=("hidden_act",)),),
+    gguf=(GgufArchitecture(name="command-r", halves=False, unheeded=("hidden_act",), unloadable=_unloadable),),
     words=(*SIZES, layer_norm(), activation(), _LOGITS),
     halves=False,
 )

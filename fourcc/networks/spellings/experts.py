@@ -139,6 +139,13 @@ def _qwen_words(*, shared: bool) -> tuple[Word, ...]:
 _QWEN_KEYS = ("mlp_only_layers", "decoder_sparse_step")
 _QWEN_PASSED = ("output_router_logits", "router_aux_loss_coef", "max_window_layers")
 _QWEN_EXPERTS = _stacks("model.layers.*.mlp.experts.#.{}_proj", {"w1": "gate", "w2": "down", "w3": "up"})
+
+
+def _some_layers(hyper: Hyper, names: frozenset[str]) -> str | None:  # noqa: ARG001 - as any architecture
+    flags = hyper.get("expert_layers")
+    return "it wants experts in all layers" if isinstance(flags, (list, tuple)) and not all(flags) else None
+
+
 QWEN2_MOE = Spelling(
     classes=(
         ConfigClass(
@@ -159,6 +166,7 @@ QWEN2_MOE = Spelling(
             halves=True,
             implied=lambda hyper: _scores("softmax", expert_weights_normalized=False),  # noqa: ARG005 - as any
             unheeded=("expert_weights_normalized", "sliding_window", "hidden_act"),
+            unloadable=_some_layers,
         ),
     ),
     words=_qwen_words(shared=True),
@@ -191,6 +199,7 @@ QWEN3_MOE = Spelling(
             halves=True,
             implied=lambda hyper: _scores("softmax", expert_weights_normalized=True),  # noqa: ARG005 - as any
             unheeded=("expert_weights_normalized", "sliding_window", "hidden_act"),
+            unloadable=_some_layers,
         ),
     ),
     words=_qwen_words(shared=False),

@@ -90,7 +90,15 @@ GEMMA = Spelling(
             passed=("hidden_activation",),
         ),
     ),
-    gguf=(GgufArchitecture(name="gemma", halves=True, implied=_implied, unheeded=("hidden_act",)),),
+    gguf=(
+        GgufArchitecture(
+            name="gemma",
+            halves=True,
+            implied=_implied,
+            unheeded=("hidden_act",),
+            unloadable=lambda hyper, names: "its gemma has no output matrix" if "output" in names else None,  # noqa: ARG005 - as any
+        ),
+    ),
     words=(*SIZES, RMS),
     offset=_OFFSET,
 )

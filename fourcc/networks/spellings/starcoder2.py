@@ -11,6 +11,11 @@ def _implied(hyper: Hyper) -> Found:  # noqa: ARG001 - as any architecture
     return {"hidden_act": "gelu_tanh"}
 
 
+def _unloadable(hyper: Hyper, names: frozenset[str]) -> str | None:  # noqa: ARG001 - as any architecture
+    biased = any(name.endswith("attention.wo.bias") for name in names)
+    return None if biased else "its starcoder2 has biases"
+
+
 SPELLING = Spelling(
     classes=(
         ConfigClass(
@@ -23,7 +28,13 @@ SPELLING = Spelling(
         ),
     ),
     gguf=(
-        GgufArchitecture(name="starcoder2", halves=True, implied=_implied, unheeded=("sliding_window", "hidden_act")),
+        GgufArchitecture(
+            name="starcoder2",
+            halves=True,
+            implied=_implied,
+            unheeded=("sliding_window", "hidden_act"),
+            unloadable=_unloadable,
+        ),
     ),
     words=(*SIZES, layer_norm("norm_epsilon"), activation("gelu_tanh")),
     names={
