@@ -62,14 +62,20 @@ def rotation_of(config: ConfigJson, turning: RotationWords | None, hyper: Hyper)
     return found | _scaling(config, kind, known), notes
 
 
-def _differences(config: ConfigJson, turning: RotationWords, older: Mapping[str, Any], newer: Mapping[str, Any]) -> list[str]:
+def _differences(
+    config: ConfigJson, turning: RotationWords, older: Mapping[str, Any], newer: Mapping[str, Any]
+) -> list[str]:
     """Notes on maps of which a class takes only one, or less than they say."""
     notes = []
     if older and newer and older != newer:
         notes.append("rope_scaling and rope_parameters differ: rope_scaling is taken")
     if turning.local is not None and config.map(MAPS[1]) and not _is_by_type(config.map(MAPS[1])):
         notes.append(f"rope_parameters without {' and '.join(_TYPES)} is passed over, as by transformers")
-    if turning.local is not None and older.get("type", "default") != "default" and "rope_type" not in {**older, **newer}:
+    if (
+        turning.local is not None
+        and older.get("type", "default") != "default"
+        and "rope_type" not in {**older, **newer}
+    ):
         notes.append(f"rope_scaling says type {older['type']!r} and no rope_type: passed over, as by transformers")
     return notes
 

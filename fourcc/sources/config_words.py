@@ -92,7 +92,7 @@ class ClassReader:
         turned, notes = rotation_of(self.config, self.known.turning, words)
         found = {**words, **turned, **({} if self.known.turning is None else {"rope_pairing": "adjacent"})}
         found |= {"tied_embeddings": tied, **({} if activation == "silu" else {"hidden_act": activation})}
-        found |= window_of(self.config, self.known.window)
+        found |= window_of(self.config, self.known.window, words)
         found |= self.known.more(self.config, found)
         asked, more = self._asked(list(names))
         return {**found, **asked}, [*notes, *more]

@@ -106,12 +106,12 @@ def words(count: int) -> bytes:
     return json.dumps({"version": "1.0", "added_tokens": [], "model": model}).encode()
 
 
-def of_family(case: str, tensors: Callable[[str], Arrays]) -> Callable[[Path], Path]:
-    """The folder of a family's case."""
+def of_family(case: str, tensors: Callable[[str], Arrays], **fields: object) -> Callable[[Path], Path]:
+    """The folder of a family's case, with more fields of its config."""
 
     def make(folder: Path) -> Path:
         written(folder, "model.safetensors", safetensors(tensors(case)))
-        written(folder, "config.json", CASES[case])
+        written(folder, "config.json", CASES[case] | fields)
         return folder
 
     return make
@@ -428,6 +428,10 @@ MODELS = {
     "names without the family's word": Model(made(name=lambda name: name.removeprefix("model."))),
     "masks": Model(of_family("gpt2", as_first_released)),
     "a Gemma with an output matrix of its own": Model(of_family("gemma, untied", of_case)),
+    "a Gemma 3 with a rotation for no type of layer": Model(
+        of_family("gemma3", of_case, rope_scaling=None, rope_parameters=LINEAR)
+    ),
+    "a Gemma 3 with an older word": Model(of_family("gemma3", of_case, rope_scaling={"type": "linear", "factor": 4.0})),
     "a model of pictures": Model(of_family("gemma3, with pictures", of_case)),
     "an activation of its own": Model(of_family("gpt_neox", of_case)),
     # other files

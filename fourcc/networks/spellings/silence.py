@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-
 SILENCE: Mapping[str, Mapping[str, int | float]] = {
     "llama": {
         "hidden_size": 4096,
