@@ -124,7 +124,7 @@ class ClassReader:
     def _default(self, word: Word, key: str | None, before: HyperParams) -> object:
         """What a word says where its key is null, or absent."""
         silence = SILENCE.get(self.known.model_type, {})
-        if key in silence and key not in self.config.fields:
+        if key is not None and key in silence and key not in self.config.fields:
             return silence[key]
         return word.default(before) if callable(word.default) else word.default
 
