@@ -260,7 +260,7 @@ def _older_type(case: Case, _: str, match: re.Match[str]) -> None:
 def _unheeded_words(case: Case, _: str, match: re.Match[str]) -> None:
     said = case.config["rope_scaling"]
     assert isinstance(said, dict)
-    assert said["rope_type"] == match[1]
+    assert said.get("rope_type", "default") == match[1]
     less = {key: value for key, value in said.items() if key not in match[2].split(", ")}
     assert len(less) < len(said)
     assert rewritten(case, "less", rope_scaling=less)[0] == case.hyper

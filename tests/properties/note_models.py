@@ -385,7 +385,7 @@ MODELS = {
     # of other families and tasks
     "another family": Model(made(model_type="gemma", files={JSON: words(9)})),
     "another task": Model(made(architectures=["LlamaForSequenceClassification"])),
-    "another family in AWQ": Model(weight_only(dict, "awq", model_type="gemma")),
+    "another family in AWQ": Model(weight_only(dict, "awq", model_type="gemma", head_dim=8)),
     # tensors beside
     "a table": Model(made(more=ones("model.layers.0.self_attn.rotary_emb.inv_freq", 4))),
     "tables": Model(made(more={f"model.layers.{i}.self_attn.rotary_emb.inv_freq": np.ones(4, "<f4") for i in (0, 1)})),
