@@ -62,7 +62,7 @@ COHERE2 = Spelling(
             words=(WIDTH_FOLLOWS,),
             optional=_BIASES,
             window=WindowWords(4096, layers=every(4, "sliding_window_pattern"), keys=("sliding_window_pattern",)),
-            turning=RotationWords(500000.0),
+            turning=RotationWords(),
             more=_windows_turn,
             passed=(
                 *("cache_implementation", "order_of_interleaved_layers", "position_embedding_type", "rotary_pct"),
