@@ -24,6 +24,8 @@ _BIASES = dict.fromkeys(QKVO_BIASES, "attention_bias")
 
 def _windows_turn(config: Config, hyper: Hyper) -> Found:  # noqa: ARG001 - as any class
     layers = hyper.get("sliding_window_layers")
+    if "sliding_window" not in hyper:  # a layer without a window does not turn
+        return {"rope_layers": [0] * min(int(str(hyper["n_layers"])), 1 << 16)}
     return {} if layers is None else {"rope_layers": layers}
 
 
