@@ -76,7 +76,7 @@ def export(  # noqa: PLR0913 - one an option
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
-    """Export a model to GGUF, safetensors, a folder for transformers, or llama2.c."""
+    """Export a model to GGUF, safetensors or llama2.c."""
     from fourcc.exporters.export import check_targets, execute_export, plan_export
     from fourcc.exporters.forced_pre import with_pre
     from fourcc.sources import open_source

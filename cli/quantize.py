@@ -28,7 +28,7 @@ Examples:
   fourcc quantize ./SmolLM2 -o a.gguf --size 90MB --calibration-text a.txt
   fourcc quantize ./SmolLM2 -o a.bin --budget 5bpw --calibration-text a.txt
   fourcc quantize ./SmolLM2 -o SmolLM2-int8/ --format Q8_0
-  fourcc quantize ./SmolLM2 -o SmolLM2-awq/ --format Q4_Z --to awq
+  fourcc quantize ./SmolLM2 -o SmolLM2-awq/ --format Q4_Z:group=64 --to awq
 
 \b
 -o x.gguf   a file that llama.cpp runs

@@ -24,6 +24,7 @@ from fourcc.progress import OnProgress, counter
 if TYPE_CHECKING:
     from fourcc.models.intervals import Interval
     from fourcc.models.transformer import RangeUse
+_NAME = 255  # characters of a file's name
 
 
 @attrs.frozen
@@ -147,10 +148,17 @@ def evaluate(  # noqa: PLR0913 - keyword-only, one an option of the command
         for each in opened:
             stack.enter_context(each.unchanged())
         protocol = Protocol(common_context(opened, context), stride, documents, tokens)
+        _refuse_name(text)
         told = read_text(text) if isinstance(text, Path) else text
         return measure(
             [EvaluatedModel(opened[0], activations)], told, protocol, opened[1] if opened[1:] else None, threads
         )[0]
+
+
+def _refuse_name(text: str | Path) -> None:
+    """Raises UsageError where a text is the name of a file: its few letters would be measured instead."""
+    if isinstance(text, str) and len(text) <= _NAME and "\n" not in text and "\0" not in text and Path(text).is_file():
+        raise UsageError("the text is the name of a file", found=repr(text), hint="Give the file as a pathlib.Path.")
 
 
 def common_context(models: Sequence[Model], wanted: int = 0) -> int:

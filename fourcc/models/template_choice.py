@@ -68,7 +68,8 @@ class TemplateChoice:
         if is_installed():
             return self._jinja(name, text, self.file), f"chat template {name}: as the model's own says"
         family = family_of(text, self.file)
-        why = "the model's own is of this family, and `pip install 'fourcc[chat]'` lets it be run exactly"
+        more = "and may say more, such as a system prompt: `pip install 'fourcc[chat]'` runs it"
+        why = f"the model's own is of this family, {more}"
         return family, f"chat template {family.name}: {why}"
 
     @property

@@ -122,7 +122,7 @@ class ClassReader:
         return word.read(self._checked(word, key or word.hyper, default))
 
     def _default(self, word: Word, key: str | None, before: HyperParams) -> object:
-        """What a word says where its key is null, or absent."""
+        """The meaning of a word whose key is null, or absent."""
         silence = SILENCE.get(self.known.model_type, {})
         if key is not None and key in silence and key not in self.config.fields:
             return silence[key]

@@ -25,7 +25,7 @@ COUNTS = (1, 2, 7, 64, 300)
 
 @attrs.frozen
 class Routed:
-    """What a mixture's tables say.
+    """The contents of a mixture's tables.
 
     Attributes:
         chosen: (activations, used) experts.
@@ -248,7 +248,7 @@ TRIALS = st.builds(
 @examples(40)
 @given(trial=TRIALS)
 def test_products(trial: Trial) -> None:
-    """Of built-in formats of each kind, and of one whose kernel is made from its block decoder."""
+    """The kernels of built-in formats of each kind, and of one whose kernel is made from its block decoder."""
     with installed(PLAIN):
         check_products(trial)
 

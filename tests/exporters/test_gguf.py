@@ -439,6 +439,7 @@ def test_chat_templates_of_other_names(root: Path) -> None:
     }
     keys, _ = tokenizer_keys(blobs, "m")
     found = {key.name: key.value for key in keys if "chat_template" in key.name}
+    assert sorted(found.pop("tokenizer.chat_templates")) == ["rag", "tool_use"]
     again = msgpack.packb({name: value.decode() for name, value in found.items()})
     assert templates_in({"tokenizer.gguf": again}) == templates_in(blobs)
     assert set(templates_in(blobs)) == {"default", "rag", "tool_use"}

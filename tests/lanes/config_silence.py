@@ -1,4 +1,4 @@
-"""What transformers' classes take where a config is silent: the plain numbers, flags and words among their defaults.
+"""Defaults of transformers' classes, which count where a config is silent: plain numbers, flags and words.
 
 Wants an environment with transformers; fourcc is not needed::
 

@@ -250,3 +250,14 @@ def test_what_a_notebook_shows(models: Path, quantized: Path, tmp_path: Path) ->
         assert repr(talk) == "<Conversation by the template llama2, 64 of 64 tokens>"
         assert model.generate("Once upon", steps=20).startswith("Once upon")
         assert "".join(model.stream("Once upon", steps=20, temperature=0)) == model.generate("Once upon", steps=20)
+
+
+def test_a_name_of_a_file_is_no_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its few letters would be measured."""
+    monkeypatch.chdir(tmp_path)
+    written = tmp_path / "held.txt"
+    written.write_text("Once upon a time")
+    source = Path(__file__).parents[1] / "models" / "tiny.bin"
+    tokenizer = source.with_name("tiny_tokenizer.bin")
+    with pytest.raises(UsageError, match=r"the text is the name of a file: found 'held.txt'.*pathlib.Path"):
+        fourcc.evaluate(source, "held.txt", tokenizer=tokenizer)

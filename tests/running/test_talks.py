@@ -343,7 +343,7 @@ def test_the_usual_choice(monkeypatch: pytest.MonkeyPatch) -> None:
     template, note = TemplateChoice(blobs, OURS, "m.bin").usual()
     assert template is TEMPLATES["chatml"]
     assert note.startswith(
-        "chat template chatml: the model's own is of this family, and `pip install 'fourcc[chat]'` lets"
+        "chat template chatml: the model's own is of this family, and may say more, such as a system prompt"
     )
     with pytest.raises(
         UsageError, match=r"m\.bin: the model's own chat template is of no family .*pip install 'fourcc\[chat"

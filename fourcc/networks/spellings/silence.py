@@ -1,4 +1,4 @@
-"""What classes of transformers take for numbers of sizes where a ``config.json`` is silent: the files of Gemma 3 are.
+"""The numbers of sizes that classes of transformers take where a ``config.json`` is silent, as those of Gemma 3 are.
 
 As transformers 5.24 has them; `tests/lanes/config_silence.py` asks it anew. Null is no silence: it says that the class
 is to derive the number. What is not listed follows from other keys, or stands with the word that reads it.
