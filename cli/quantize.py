@@ -94,7 +94,7 @@ def quantize(  # noqa: PLR0913 - one an option
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
-    """Quantize a model: to GGUF, to a model.bin, or to a folder for transformers."""
+    """Quantize a model, to GGUF, a model.bin or a folder."""
     from fourcc.quantizing.work import QuantizationMeans, opened_work
 
     given = {"format": formats, "recipe": recipe, "policy": policy, "size": size, "budget": budget}

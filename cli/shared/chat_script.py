@@ -12,6 +12,13 @@ from fourcc.errors import UsageError
 
 _LONGEST = 1 << 24  # bytes of a file of functions
 
+# Variables of a template that a talk gives -> what a user may do instead.
+_OF_THE_TALK = {
+    "messages": "-y and -i say them.",
+    "add_generation_prompt": "An answer always follows.",
+    "tools": "--tools FILE says them.",
+}
+
 
 @attrs.frozen
 class ChatScript:
@@ -55,6 +62,8 @@ class ChatScript:
             name, equals, text = option.partition("=")
             if not equals or not name.isidentifier():
                 raise UsageError("not a variable of a template", found=repr(option), expected="NAME=VALUE")
+            if name in _OF_THE_TALK:
+                raise UsageError(f"--set {name}: the talk itself says what {name} is", hint=_OF_THE_TALK[name])
             value = _json(text)
             found[name] = text if value is None and text != "null" else value
         return found

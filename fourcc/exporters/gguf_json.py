@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from unicodedata import normalize
@@ -16,7 +17,7 @@ from fourcc.exporters.gguf_pairs import (
 )
 from fourcc.exporters.gguf_pieces import unigram_candidates, word_candidates
 from fourcc.exporters.gguf_specials import notes_on_specials, special_values
-from fourcc.exporters.tokenizer_json import TokenizerJson, read_tokenizer_json
+from fourcc.exporters.tokenizer_json import TokenizerJson, object_of, read_tokenizer_json
 from fourcc.models.tokenizers.gguf_bpe import ALPHABET, NORMAL_FORMS
 from fourcc.models.tokenizers.gguf_spm import SPACE
 from fourcc.models.tokenizers.huggingface import HuggingFaceTokenizer, read_json
@@ -27,6 +28,7 @@ from fourcc.sources import tokenizer as blobs_of
 
 _KINDS = ("BPE", "Unigram", "WordPiece")  # models that GGUF has a kind for
 _RULED = frozenset({*NORMAL_FORMS, "Precompiled"})  # normalizers that give a text another form
+_WORD = re.compile(r"(?<!\\)[^\W_]{2,}")  # of a regular expression: what is no operator
 _NUMBERS = {letter: byte for byte, letter in ALPHABET.items()}
 
 
@@ -45,7 +47,7 @@ def values_of_json(blobs: Mapping[str, bytes], file: object) -> tuple[Mapping[st
     data, place = blobs[blobs_of.JSON], f"{file} ({blobs_of.JSON})"
     described, theirs = read_tokenizer_json(data, place), read_json(data, place)
     specials = special_values(described, blobs)
-    texts = [*probe_texts(), *_spread(list(own_texts(described)), OWN)]
+    texts = [*probe_texts(), *_spread(list(own_texts(described)), OWN), *texts_of_rules(described)]
     ways = list(_candidates(described, specials, theirs, texts))
     notes = [*notes_on_specials(described), *_note_on_form(described)]
     try:
@@ -68,6 +70,17 @@ def own_texts(described: TokenizerJson) -> Iterator[str]:
             yield text
     if bytewise:
         yield from (f"a{each.text} b" for each in described.added.values() if not each.special and not each.strips)
+
+
+def texts_of_rules(described: TokenizerJson) -> Iterator[str]:
+    """Texts with the words that rules of the tokenizer look for, which no other probe need have."""
+    for part in [*described.parts("normalizer"), *described.parts("pre_tokenizer")]:
+        pattern = object_of(part.get("pattern"))
+        whole, rule = pattern.get("String"), pattern.get("Regex")
+        words = [whole] if isinstance(whole, str) else _WORD.findall(rule) if isinstance(rule, str) else []
+        yield from (
+            f"{before}{word}{behind}" for word in words for before, behind in (("", ""), ("a", "b"), (" ", " c"))
+        )
 
 
 def _stays(text: str, described: TokenizerJson, theirs: HuggingFaceTokenizer) -> bool:

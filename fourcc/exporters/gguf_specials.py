@@ -55,7 +55,7 @@ def notes_on_specials(described: TokenizerJson) -> list[str]:
         if len(names) > 1:
             what = f"the tokenizer puts {' '.join(names)} {place} a text: a GGUF file has a key for one such token"
             notes.append(what)
-    strips = [each.text for each in described.added.values() if each.strips and not each.special]
+    strips = [each.text for each in described.added.values() if each.strips]
     if strips:
         which = ", ".join(map(repr, strips[:6])) + (f" and {len(strips) - 6} more" if len(strips) > 6 else "")
         notes.append(f"the added tokens {which} heed what stands beside them: a GGUF file cannot say so")

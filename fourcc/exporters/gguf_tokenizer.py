@@ -70,4 +70,4 @@ def _chat_templates(blobs: Mapping[str, bytes], file: object) -> list[GGUFKey]:
     others = [name for name in templates if name != DEFAULT]
     keys = {TEMPLATE if name == DEFAULT else f"{TEMPLATE}.{name}": text for name, text in templates.items()}
     listed = [GGUFKey.of(f"{TEMPLATE}s", others)] if others else []
-    return [*(GGUFKey.of(key, text) for key, text in keys.items() if text), *listed]
+    return [*(GGUFKey.of(key, text.encode()) for key, text in keys.items() if text), *listed]

@@ -45,10 +45,9 @@ def rotation_of(config: ConfigJson, turning: RotationWords | None, hyper: Hyper)
         return {}, []
     older, (newer, local) = config.map(MAPS[0]), _by_type(config, turning)
     values = dict(older or newer or turning.scaling)
-    if turning.local is not None and older:  # there the older map holds the scaling alone
-        values = {**newer, **older}
-    differ = older and newer and older != newer
-    notes = ["rope_scaling and rope_parameters differ: rope_scaling is taken"] if differ else []
+    if turning.local is not None and older:  # there the older map is laid over a kind that is always stated
+        values = {**(newer or {"rope_type": "default"}), **older}
+    notes = _differences(config, turning, older, newer)
     kind = _kind(config, turning, values)
     theta, partial = values.pop("rope_theta", None), values.pop("partial_rotary_factor", None)
     values = _with_magnitude(kind, _with_original(config, turning, kind, values, hyper))
@@ -63,11 +62,33 @@ def rotation_of(config: ConfigJson, turning: RotationWords | None, hyper: Hyper)
     return found | _scaling(config, kind, known), notes
 
 
+def _differences(
+    config: ConfigJson, turning: RotationWords, older: Mapping[str, Any], newer: Mapping[str, Any]
+) -> list[str]:
+    """Notes on maps of which a class takes only one, or less than they say."""
+    notes = []
+    if older and newer and older != newer:
+        notes.append("rope_scaling and rope_parameters differ: rope_scaling is taken")
+    if turning.local is not None and config.map(MAPS[1]) and not _is_by_type(config.map(MAPS[1])):
+        notes.append(f"rope_parameters without {' and '.join(_TYPES)} is passed over, as by transformers")
+    if (
+        turning.local is not None
+        and older.get("type", "default") != "default"
+        and "rope_type" not in {**older, **newer}
+    ):
+        notes.append(f"rope_scaling says type {older['type']!r} and no rope_type: passed over, as by transformers")
+    return notes
+
+
+def _is_by_type(newer: Mapping[str, Any]) -> bool:
+    return any(isinstance(newer.get(kind), dict) for kind in _TYPES)
+
+
 def _by_type(config: ConfigJson, turning: RotationWords) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The newer map, and that of layers with a window where a class has one for each type."""
+    """The newer map, and that of layers with a window where a class has one for each type, and takes no other."""
     newer = config.map(MAPS[1])
-    if not any(isinstance(newer.get(kind), dict) for kind in _TYPES):
-        return newer, {}
+    if not _is_by_type(newer):
+        return {} if turning.local is not None else newer, {}
     full, sliding = ({**newer[kind]} if isinstance(newer.get(kind), dict) else {} for kind in _TYPES)
     if turning.local is not None:
         return full, sliding

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from fourcc.networks.spelling import WindowWords
 from fourcc.sources.config_json import ConfigJson
-from fourcc.sources.source import HyperParams
+from fourcc.sources.source import Hyper, HyperParams
 
 _LAYER_TYPES = {"full_attention": 0, "sliding_attention": 1}
 
 
-def window_of(config: ConfigJson, window: WindowWords | None) -> HyperParams:
+def window_of(config: ConfigJson, window: WindowWords | None, hyper: Hyper) -> HyperParams:
     """The window, and its layers where not all have it.
+
+    Args:
+        config: of a class that is known here.
+        window: how the class states it; None: it has none.
+        hyper: the sizes.
 
     Raises:
         SourceError: a key has a value that cannot be.
@@ -23,24 +28,23 @@ def window_of(config: ConfigJson, window: WindowWords | None) -> HyperParams:
         if isinstance(types, list) and "sliding_attention" in types and (window.layers is not None or types):
             raise config.refusal("layer_types", "sliding_attention", "full_attention, for there is no window")
         return {}
-    layers = _layers(config, window, types)
+    layers = _layers(config, window, types, int(str(hyper["n_layers"])))
     size = config.count("sliding_window", window.size)
-    if not any(layers) or _is_beyond(config, window, size):
+    if not any(layers) or _is_beyond(config, window, size, int(str(hyper["seq_len"]))):
         return {}
     return {"sliding_window": size, **({} if all(layers) else {"sliding_window_layers": list(layers)})}
 
 
-def _is_beyond(config: ConfigJson, window: WindowWords, size: int) -> bool:
+def _is_beyond(config: ConfigJson, window: WindowWords, size: int, longest: int) -> bool:
     """Whether a window that is not stated is longer than the context, so that it cuts nothing."""
     pattern = window.layers is not None and not window.switch  # then other facts follow from the layers that have it
-    return "sliding_window" not in config.fields and not pattern and size >= config.count("max_position_embeddings")
+    return "sliding_window" not in config.fields and not pattern and size >= longest
 
 
-def _layers(config: ConfigJson, window: WindowWords, types: object) -> list[int]:
+def _layers(config: ConfigJson, window: WindowWords, types: object, count: int) -> list[int]:
     """For every layer 1 where it has the window, else 0; a single 1 where all have it."""
     if types is None and window.layers is None:
         return [1]
-    count = config.count("num_hidden_layers")
     if types is None:
         assert window.layers is not None
         return window.layers(config, count)

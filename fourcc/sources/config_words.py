@@ -16,6 +16,7 @@ from fourcc.naming import split_name
 from fourcc.networks.network import Network
 from fourcc.networks.spelling import ABSENT, ConfigClass, Word
 from fourcc.networks.spellings.common import HEAD_NORMS, MLP_BIASES, QKVO_BIASES
+from fourcc.networks.spellings.silence import SILENCE
 from fourcc.sources.config_json import ConfigJson
 from fourcc.sources.config_rotation import heeded, rotation_of
 from fourcc.sources.config_windows import window_of
@@ -91,7 +92,7 @@ class ClassReader:
         turned, notes = rotation_of(self.config, self.known.turning, words)
         found = {**words, **turned, **({} if self.known.turning is None else {"rope_pairing": "adjacent"})}
         found |= {"tied_embeddings": tied, **({} if activation == "silu" else {"hidden_act": activation})}
-        found |= window_of(self.config, self.known.window)
+        found |= window_of(self.config, self.known.window, words)
         found |= self.known.more(self.config, found)
         asked, more = self._asked(list(names))
         return {**found, **asked}, [*notes, *more]
@@ -113,12 +114,19 @@ class ClassReader:
         said = None if key is None else self.config.fields.get(key)
         if word.nullable and key in self.config.fields and said is None:
             return ABSENT
-        default = word.default(before) if callable(word.default) else word.default
+        default = self._default(word, key, before)
         if said is None and word.kind != "count" and default is not None:
             return default
         if said is None and default is ABSENT:
             return ABSENT
         return word.read(self._checked(word, key or word.hyper, default))
+
+    def _default(self, word: Word, key: str | None, before: HyperParams) -> object:
+        """What a word says where its key is null, or absent."""
+        silence = SILENCE.get(self.known.model_type, {})
+        if key is not None and key in silence and key not in self.config.fields:
+            return silence[key]
+        return word.default(before) if callable(word.default) else word.default
 
     def _only(self, other: str, word: Word) -> bool:
         """Whether another key stands for a word's."""

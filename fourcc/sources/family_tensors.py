@@ -154,7 +154,8 @@ class FamilyFile:
         fits = (
             type(head) is int and type(turned) is int and not (head % 2 or turned % 2 or turned > head or size % head)
         )
-        if not fits or blocks:
+        single = not tensor.shape  # one number has no rows
+        if not fits or blocks or single:
             raise SourceError(
                 "the rows cannot be brought into fourcc's order, in which pairs that are rotated are neighbours",
                 file=self.source.path,

@@ -27,7 +27,7 @@ from tests.calibration.made_up_costs import small_model
     ],
 )
 def test_spellings(text: str, unit: str, number: Fraction) -> None:
-    assert attrs.astuple(Budget.parse(text)) == (text.strip(), number, unit)
+    assert attrs.astuple(Budget.parse(text))[:3] == (text.strip(), number, unit)
 
 
 @pytest.mark.parametrize("text", ["", "MB", "bpw", "-1MB", "4.0 bits", "4.0bpw%", "1e6", "2.4Mb/s", "nan"])

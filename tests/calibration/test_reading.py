@@ -67,7 +67,7 @@ def test_foreign_sums_and_counts(tmp_path: Path) -> None:
     }
     found = opened(tmp_path, imatrix({**SUMS, **experts, "odd.weight.in_sum": np.zeros(3, "<f4")}))
     assert found.statistics[WQ].importance.tolist() == [[0.5, 1, 0.5, 2]]
-    assert found.statistics["blk.1.ffn_up_exps.weight"].importance.tolist() == [[2, 4], [1, 1], [1, 1]]
+    assert found.statistics["layers.1.feed_forward.experts.w3"].importance.tolist() == [[2, 4], [1, 1], [1, 1]]
     assert found.statistics["odd.weight"].importance.tolist() == [[1, 2, 3]]
     assert (found.kind, found.context, found.hessian(WQ)) == ("imatrix GGUF", 512, None)
     assert found.texts == (CalibrationText("a.txt"), CalibrationText("b.txt"))

@@ -26,6 +26,7 @@ READERS = {
     "diff": ["MODEL", "SOUND"],
     "extract": ["MODEL", "TENSOR", "-o", "OUT"],
     "export": ["MODEL", "-o", "OUT.gguf"],
+    "quantize": ["MODEL", "-o", "OUT.gguf", "--format", "F32"],
     "run": ["MODEL", "-n", "4"],
     "eval": ["MODEL", "--text", "TEXT", "--tokens", "20"],
     "stats": ["MODEL"],

@@ -139,7 +139,7 @@ def test_what_is_closed_says_so(folder: Path) -> None:
 
 def test_a_tensor_that_cannot_be_read(tmp_path: Path) -> None:
     """It is listed among the names; asking for it raises what reading it always raised."""
-    path = written(tmp_path, "m.gguf", gguf([], [("a", (32,), 0, bytes(128)), ("b", (256,), 16, bytes(66))]))
+    path = written(tmp_path, "m.gguf", gguf([], [("a", (32,), 0, bytes(128)), ("b", (256,), 15, bytes(292))]))
     with fourcc.open(path) as source:
         assert list(source) == ["a", "b"]
         assert source["a"].decode().shape == (32,)

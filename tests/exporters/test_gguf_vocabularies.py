@@ -13,7 +13,9 @@ import pytest
 
 import fourcc
 from fourcc.errors import UsageError
+from fourcc.exporters.gguf_specials import notes_on_specials
 from fourcc.exporters.gguf_tokenizer import tokenizer_keys
+from fourcc.exporters.tokenizer_json import read_tokenizer_json
 from fourcc.models.tokenizers import Tokenizer, open_tokenizer
 from fourcc.models.tokenizers.gguf import tokenizer_of
 from fourcc.models.tokenizers.probes import PROBES, probe_texts
@@ -153,10 +155,10 @@ def test_what_no_key_says_is_refused() -> None:
 
 
 def test_two_tokens_with_one_text_are_refused() -> None:
-    """Readers look tokens up by their texts."""
+    """The package gives both the number of the first."""
     tree = of_bytes("gpt-2")
     tree["added_tokens"].append(tree["added_tokens"][-1] | {"content": "Ġ", "id": 905})
-    with pytest.raises(fourcc.FourccError, match="no place for two tokens with one text: found 'Ġ', 2 times"):
+    with pytest.raises(fourcc.FourccError, match="gives the added token 'Ġ' another number than the file: found 223"):
         written_keys(tree)
 
 
@@ -302,3 +304,23 @@ def test_a_name_that_cannot_be_forced(
     with pytest.raises(UsageError) as caught:
         fourcc.export(folder_of(tmp_path, make(), 1000), tmp_path / "m.gguf", pre=name)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "pattern", [{"String": "Basel"}, {"Regex": r"\bBasel\b|Bern"}], ids=["a text", "an expression"]
+)
+def test_a_rule_for_one_word(pattern: dict[str, str]) -> None:
+    """No fixed probe has the word; the rule's own does."""
+    tree = of_bytes("gpt-2")
+    tree["normalizer"] = {"type": "Replace", "pattern": pattern, "content": "x"}
+    with pytest.raises(UsageError, match="no vocabulary of GGUF cuts texts as the tokenizer does") as caught:
+        written_keys(tree)
+    assert "Basel" in str(caught.value)
+
+
+def test_special_tokens_that_heed_what_stands_beside_them_are_noted() -> None:
+    """As Phi-3's, which take the line's end behind them along: a chat's tokens would differ without a word."""
+    token = {"id": 1, "content": "<|user|>", "rstrip": True, "special": True}
+    data = json.dumps({"model": {"type": "BPE", "vocab": {"a": 0}}, "added_tokens": [token]}).encode()
+    (note,) = notes_on_specials(read_tokenizer_json(data, "m"))
+    assert note.startswith("the added tokens '<|user|>' heed what stands beside them")

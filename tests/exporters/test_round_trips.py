@@ -547,7 +547,7 @@ def test_keys_of_a_llama_come_back(tmp_path: Path) -> None:
         (15, "Q4_K", 15, None),
         (14, "Q4_K", 14, None),
         (2, "Q4_K", 15, "general.file_type 2 becomes 15: more matrices have ggml's type 12 than any other"),
-        (2, "MXF4", None, "general.file_type 2 is left out: no number says that matrices have ggml's type 39"),
+        (2, "MXF4", 38, "general.file_type 2 becomes 38: more matrices have ggml's type 39 than any other"),
     ],
 )
 def test_what_the_keys_say_of_the_quantization(

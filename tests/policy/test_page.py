@@ -65,7 +65,7 @@ def test_layers_of_32(page: str) -> None:
 
 def test_the_shorthand_is_shown_as_it_is(page: str) -> None:
     """The text that is stored."""
-    assert shorthand_text(["Q4_0", "F16"], "F32") in examples(page)
+    assert shorthand_text({"tag": "Q4_0"}, ["F16"], "F32") in examples(page)
 
 
 def test_the_first_example_decides_a_llama(page: str, llama: Callable[[int], list[TensorInfo]]) -> None:

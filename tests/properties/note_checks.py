@@ -243,11 +243,24 @@ def _two_maps(case: Case, _: str, match: re.Match[str]) -> None:
     assert rewritten(case, "newer", rope_scaling=None)[0] != case.hyper
 
 
+@says("rope_parameters without full_attention and sliding_attention is passed over, as by transformers")
+def _map_for_all_layers(case: Case, _: str, match: re.Match[str]) -> None:
+    assert rewritten(case, "without", rope_parameters=None)[0] == case.hyper
+
+
+@says(r"rope_scaling says type '(\w+)' and no rope_type: passed over, as by transformers")
+def _older_type(case: Case, _: str, match: re.Match[str]) -> None:
+    said = case.config["rope_scaling"]
+    assert isinstance(said, dict)
+    assert said["type"] == match[1]
+    assert rewritten(case, "without", rope_scaling=None)[0] == case.hyper
+
+
 @says(r"rope scaling '(\w+)' does not heed (.*): passed over")
 def _unheeded_words(case: Case, _: str, match: re.Match[str]) -> None:
     said = case.config["rope_scaling"]
     assert isinstance(said, dict)
-    assert said["rope_type"] == match[1]
+    assert said.get("rope_type", "default") == match[1]
     less = {key: value for key, value in said.items() if key not in match[2].split(", ")}
     assert len(less) < len(said)
     assert rewritten(case, "less", rope_scaling=less)[0] == case.hyper
@@ -568,7 +581,7 @@ def _several(case: Case, _: str, match: re.Match[str]) -> None:
 @says(r"the added tokens (.*) heed what stands beside them: a GGUF file cannot say so")
 def _strips(case: Case, _: str, match: re.Match[str]) -> None:
     added = json.loads(case.blobs["tokenizer.json"])["added_tokens"]
-    strips = [each["content"] for each in added if (each["lstrip"] or each["rstrip"]) and not each["special"]]
+    strips = [each["content"] for each in added if each["lstrip"] or each["rstrip"]]
     assert match[1] == ", ".join(map(repr, strips))
 
 

@@ -106,12 +106,12 @@ def words(count: int) -> bytes:
     return json.dumps({"version": "1.0", "added_tokens": [], "model": model}).encode()
 
 
-def of_family(case: str, tensors: Callable[[str], Arrays]) -> Callable[[Path], Path]:
-    """The folder of a family's case."""
+def of_family(case: str, tensors: Callable[[str], Arrays], **fields: object) -> Callable[[Path], Path]:
+    """The folder of a family's case, with more fields of its config."""
 
     def make(folder: Path) -> Path:
         written(folder, "model.safetensors", safetensors(tensors(case)))
-        written(folder, "config.json", CASES[case])
+        written(folder, "config.json", CASES[case] | fields)
         return folder
 
     return make
@@ -385,7 +385,7 @@ MODELS = {
     # of other families and tasks
     "another family": Model(made(model_type="gemma", files={JSON: words(9)})),
     "another task": Model(made(architectures=["LlamaForSequenceClassification"])),
-    "another family in AWQ": Model(weight_only(dict, "awq", model_type="gemma")),
+    "another family in AWQ": Model(weight_only(dict, "awq", model_type="gemma", head_dim=8)),
     # tensors beside
     "a table": Model(made(more=ones("model.layers.0.self_attn.rotary_emb.inv_freq", 4))),
     "tables": Model(made(more={f"model.layers.{i}.self_attn.rotary_emb.inv_freq": np.ones(4, "<f4") for i in (0, 1)})),
@@ -428,6 +428,10 @@ MODELS = {
     "names without the family's word": Model(made(name=lambda name: name.removeprefix("model."))),
     "masks": Model(of_family("gpt2", as_first_released)),
     "a Gemma with an output matrix of its own": Model(of_family("gemma, untied", of_case)),
+    "a Gemma 3 with a rotation for no type of layer": Model(
+        of_family("gemma3", of_case, rope_scaling=None, rope_parameters=LINEAR)
+    ),
+    "a Gemma 3 with an older word": Model(of_family("gemma3", of_case, rope_scaling={"type": "linear", "factor": 4.0})),
     "a model of pictures": Model(of_family("gemma3, with pictures", of_case)),
     "an activation of its own": Model(of_family("gpt_neox", of_case)),
     # other files

@@ -199,6 +199,19 @@ def test_a_process_that_dies_is_an_error(monkeypatch: pytest.MonkeyPatch) -> Non
         Renderer("x").render({})
 
 
+def test_a_process_that_dies_between_two_messages() -> None:
+    """The next message says so, and the one behind it is rendered by a new process."""
+    renderer = Renderer("{{ text }}", "m")
+    assert renderer.render({"text": "one"}).text == "one"
+    assert renderer._process is not None
+    renderer._process.kill()
+    renderer._process.wait()
+    with pytest.raises(UsageError, match="the chat template fails: found"):
+        renderer.render({"text": "two" * 10})
+    assert renderer.render({"text": "three"}).text == "three"
+    renderer.close()
+
+
 @pytest.mark.parametrize("found", ["3.1.5", "2.11", None])
 def test_without_jinja2(monkeypatch: pytest.MonkeyPatch, found: str | None) -> None:
     """The error names the extra; so it does for a version whose sandbox has holes."""

@@ -141,6 +141,42 @@ def test_ends_of_a_text(hf: tokenizers.Tokenizer, ours: Tokenizer) -> None:
     assert ours.text([hf.token_to_id("<s>"), hf.token_to_id("</s>")]) == ""
 
 
+def beside(tokens: str) -> bytes:
+    """A tokenizer.json that puts tokens beside a text, which is ``$A``."""
+    tokenizer = byte_pairs()
+    named = [(name, tokenizer.token_to_id(name)) for name in ("<s>", "</s>") if name in tokens]
+    tokenizer.post_processor = processors.TemplateProcessing(single=tokens, special_tokens=named)
+    return tokenizer.to_str().encode()
+
+
+@pytest.mark.parametrize(
+    ("tokens", "expected"),
+    [
+        ("$A <s>", []),
+        ("$A </s>", []),
+        ("</s> $A", ["</s>"]),
+        ("</s> <s> $A </s>", ["</s>", "<s>"]),
+        ("<s> $A", ["<s>"]),
+    ],
+)
+def test_tokens_beside_a_text(tokens: str, expected: list[str]) -> None:
+    """All that stand before it come before it, EOS, too, as in OPT; what stands behind it does not."""
+    ours = open_tokenizer({"tokenizer.json": beside(tokens)})
+    first = [ours.special(name) for name in expected]
+    assert ours.encode("the") == first + ours.encode("the", bos=False)
+    assert ours.encode("") == first
+    assert ours.bos == (first[0] if first else None)
+
+
+def test_added_tokens_that_the_package_numbers_anew() -> None:
+    """With a gap before it an added token gets the next free number: the model's rows would be others."""
+    tree = json.loads(byte_pairs().to_str())
+    number = len(tree["model"]["vocab"]) + len(tree["added_tokens"]) + 7
+    tree["added_tokens"].append({**tree["added_tokens"][0], "id": number, "content": "<|late|>"})
+    with pytest.raises(InputError, match=r"gives the added token '<\|late\|>' another number than the file"):
+        open_tokenizer({"tokenizer.json": json.dumps(tree).encode()})
+
+
 def test_characters_come_whole(ours: Tokenizer, pieces: Tokenizer) -> None:
     """A character of several tokens comes with its last; half a one is replaced at the end."""
     for tokenizer in (ours, pieces):

@@ -362,6 +362,9 @@ def test_what_a_user_says_of_the_template(tmp_path: Path) -> None:
     for wrong in ("=1", "a", "1a=2", "a b=1"):
         with pytest.raises(UsageError, match=r"not a variable of a template: found .* expected NAME=VALUE"):
             ChatScript(options=(wrong,)).variables()
+    for own in ("messages=[]", "add_generation_prompt=false", "tools=[]"):
+        with pytest.raises(UsageError, match=r"--set \w+: the talk itself says what \w+ is"):
+            ChatScript(options=(own,)).variables()
     for data in ("{}", "[1]", "x"):
         path.write_text(data)
         with pytest.raises(

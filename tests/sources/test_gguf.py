@@ -303,13 +303,17 @@ def test_blocks_of_rows_that_are_rotated_in_halves(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("shape", "kind", "found"),
-    [((6, 32), 8, "shape [6, 32], head_dim 4"), ((32,), 8, "shape [32], head_dim 4")],
-    ids=["part of a head", "vector of blocks"],
+    [
+        ((6, 32), 8, "shape [6, 32], head_dim 4"),
+        ((32,), 8, "shape [32], head_dim 4"),
+        ((), 0, "shape [], head_dim 4"),
+    ],
+    ids=["part of a head", "vector of blocks", "a single number"],
 )
 def test_rows_that_cannot_be_paired(tmp_path: Path, shape: tuple[int, ...], kind: int, found: str) -> None:
     """Refused, since the model would be another one."""
-    name = "blk.0.attn_q.weight" if len(shape) == 2 else "blk.0.attn_q.bias"
-    tensor = (name, shape, kind, bytes(34 * int(np.prod(shape)) // 32))
+    name = "blk.0.attn_q.bias" if len(shape) == 1 else "blk.0.attn_q.weight"
+    tensor = (name, shape, kind, bytes(34 * int(np.prod(shape)) // 32 if shape else 4))
     with pytest.raises(SourceError, match="the rows cannot be brought into fourcc's order") as caught:
         open_source(written(tmp_path, "m", gguf(gguf_llama_keys(HEADER, "qwen2"), [tensor])))
     assert found in str(caught.value)

@@ -238,6 +238,18 @@ def test_modelopt_s_scales_of_blocks_keep_the_blocks_dimensions(tmp_path: Path) 
     weights_are(save(tmp_path, stored, config), truth)
 
 
+@pytest.mark.parametrize("shaped", [(256,), (256, 1), (1, 256, 1)])
+def test_scales_of_rows_in_any_number_of_dimensions(tmp_path: Path, shaped: tuple[int, ...]) -> None:
+    """Every run of rows gets its own scales."""
+    parts, weights = float8((1, None), "weight_scale", dtype=np.dtype("<f4"), shaped=shaped)(
+        256, 16, np.random.default_rng(7)
+    )
+    stored = {f"proj.{ending}": part for ending, part in parts.items()}
+    said = {"model_type": "other", "quantization_config": {"quant_method": "fbgemm_fp8"}}
+    with open_source(save(tmp_path, stored, said)) as source:
+        assert np.array_equal(decoded(source)["proj.weight"], weights)
+
+
 def test_modelopt_s_own_file_is_silent_where_the_config_speaks(tmp_path: Path) -> None:
     """The config's algorithm counts."""
     stored, said, truth = mixed(lambda _: modelopt_nvfp4, {"quant_method": "modelopt", "quant_algo": "NVFP4"})

@@ -169,6 +169,7 @@ def test_a_part_is_missing(tmp_path: Path, kind: str, missing: str) -> None:
         ("fp8 with one scale", "weight_scale", np.ones(31, "<f4"), "expected 1 x 1 for blocks of 32 x 32"),
         ("fbgemm fp8", "weight_scale", np.ones((), "<f4"), "expected 32 x 1 for blocks of 1 x 32"),
         ("compressed mxfp8", "weight_scale", np.ones((32, 1), "<f4"), "weight_scale holds another kind of numbers"),
+        ("compressed fp8 a row", "weight_scale", np.ones((1, 32), "<f4"), "expected 32 x 1 for blocks of 1 x 32"),
         ("modelopt nvfp4", "weight_scale_2", np.ones(2, "<f4"), "weight_scale_2 is not one number"),
         ("modelopt nvfp4", "weight_scale", np.ones((32, 2), "|u1"), "weight_scale holds another kind of numbers"),
         ("modelopt nvfp4", "weight", np.ones((32, 24), "|u1"), "expected 32 x 3 for 32 x 48 weights in blocks of 16"),

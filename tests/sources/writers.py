@@ -195,6 +195,9 @@ def half_split(rows: np.ndarray, head_dim: int) -> np.ndarray:
     return np.concatenate([heads[:, 0::2], heads[:, 1::2]], axis=1).reshape(rows.shape)
 
 
+_STATING_HEADS = ("qwen3", "gemma")  # of these classes, silence says a number of its own
+
+
 def config(h: dict[str, int], *, tied: bool = True, **more: object) -> dict[str, object]:
     """The config.json of a Llama."""
     return {
@@ -210,6 +213,7 @@ def config(h: dict[str, int], *, tied: bool = True, **more: object) -> dict[str,
         "rms_norm_eps": 1e-6,
         "rope_theta": 500000.0,
         "tie_word_embeddings": tied,
+        **({"head_dim": h["dim"] // h["heads"]} if more.get("model_type") in _STATING_HEADS else {}),
         **more,
     }
 

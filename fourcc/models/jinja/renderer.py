@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import subprocess
@@ -130,5 +131,6 @@ def _end(process: subprocess.Popen[bytes], said: IO[bytes]) -> None:
     """Ends the process and closes what belongs to it."""
     end_group(process)
     assert process.stdin is not None
-    process.stdin.close()
+    with contextlib.suppress(BrokenPipeError):  # a job that a dead process has not taken is still in the buffer
+        process.stdin.close()
     said.close()

@@ -1,16 +1,18 @@
 """A tokenizer.json, read by the package tokenizers.
 
-The file does not say which tokens stand before and behind a text. BOS is the token that its post-processor puts before
-an empty text, whatever ``add_bos_token`` in another file says; EOS is the special token with a usual name. Names of
-special tokens in a text are text.
+The file does not say which token is BOS. It is the first that the post-processor puts before a text, whatever
+``add_bos_token`` in another file says, and the others that it puts there follow; what it puts behind a text is left
+out. EOS is the special token with a usual name. Names of special tokens in a text are text.
 
 The package leaves out, without a word, bytes for which a vocabulary of byte pairs has no token. Such a text is refused.
 """
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any
 
 import attrs
@@ -20,6 +22,8 @@ from fourcc.models.tokenizers.ends import named_ends
 from fourcc.models.tokenizers.gguf_bpe import ALPHABET
 from fourcc.models.tokenizers.packages import package, translated, without_panic
 from fourcc.models.tokenizers.tokenizer import MAX_TOKENS, checked, no_token, text_of, utf8
+
+_TRIED = 64  # texts of tokens, of which one surely has a token
 
 
 @attrs.define
@@ -57,13 +61,14 @@ class HuggingFaceTokenizer:
     Attributes:
         package: the package's tokenizer.
         vocab_size: number of tokens.
-        bos: the token before a text, where the file puts one there.
+        bos: the first token before a text, where the file puts special ones there.
         eos: the token behind a text, where a special token has a usual name.
         file: the file that messages name.
         specials: special tokens by name.
         added: tokens by name that are found in every text before it is cut into words.
         ends: tokens that end a text, by their names.
         padding: numbers that no token has.
+        before: all tokens that stand before a text.
         alphabet: characters that have a token, where the package leaves out others; None where it leaves out none.
         bytewise: whether the characters of the alphabet stand for bytes.
     """
@@ -77,6 +82,7 @@ class HuggingFaceTokenizer:
     added: Mapping[str, int] = attrs.field(factory=dict, repr=False)
     ends: frozenset[int] = frozenset()
     padding: frozenset[int] = attrs.field(default=frozenset(), repr=False)
+    before: tuple[int, ...] = ()
     alphabet: frozenset[str] | None = attrs.field(default=None, repr=False)
     bytewise: bool = False
     _parsing: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False, eq=False)
@@ -93,7 +99,7 @@ class HuggingFaceTokenizer:
                 ids: list[int] = self.package.encode(text, add_special_tokens=False).ids
             if self.alphabet is not None:
                 self._refuse_losses(text, ids)
-        return [self.bos, *ids] if bos and self.bos is not None else ids
+        return [*self.before, *ids] if bos else ids
 
     def encode_parsed(self, text: str) -> list[int]:
         """The tokens of a text in which names of special tokens stand for these, as the package cuts it."""
@@ -171,22 +177,34 @@ def read_json(data: bytes, file: object) -> HuggingFaceTokenizer:
     with translated("not a tokenizer.json", file):
         with without_panic():
             tokenizer = module.Tokenizer.from_str(text)
+        _check_numbers(tokenizer, text, file)
         return _wrapped(tokenizer, module.models.BPE, file)
+
+
+def _check_numbers(tokenizer: Any, text: str, file: object) -> None:  # noqa: ANN401 - of a package without types
+    """Refuses added tokens to which the package gives other numbers than the file, as it does beside gaps."""
+    for stated in json.loads(text).get("added_tokens") or ():
+        name, number = stated["content"], stated["id"]
+        given = tokenizer.token_to_id(name)
+        if given != number:
+            what = f"the package gives the added token {name!r:.60} another number than the file"
+            hint = "Number the added tokens one after the other, behind the vocabulary."
+            raise InputError(what, file=file, found=given, expected=number, hint=hint)
 
 
 def _wrapped(tokenizer: Any, byte_pairs: Any, file: object) -> HuggingFaceTokenizer:  # noqa: ANN401 - the package's
     """A tokenizer of ours around the package's."""
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    before = tokenizer.encode("").ids
     found = {str(added): (token, added.special) for token, added in tokenizer.get_added_tokens_decoder().items()}
     special = {name: token for name, (token, control) in found.items() if control}
     others = {name: token for name, (token, control) in found.items() if not control}
     ends = named_ends(special)
     eos = ends[0] if ends else None
-    bos = before[0] if before and before[0] in special.values() and before[0] != eos else None
     tokenizer.encode_special_tokens = True
     vocab: dict[str, int] = tokenizer.get_vocab()
+    before = _before(tokenizer, vocab)
+    bos = before[0] if before and before[0] in special.values() else None
     count = max(vocab.values(), default=-1) + 1
     if count > MAX_TOKENS:
         text = next(text for text, token in vocab.items() if token == count - 1)
@@ -195,8 +213,17 @@ def _wrapped(tokenizer: Any, byte_pairs: Any, file: object) -> HuggingFaceTokeni
     holes = frozenset(range(count)).difference(vocab.values())
     alphabet, bytewise = _alphabet(tokenizer, byte_pairs, vocab)
     return HuggingFaceTokenizer(
-        tokenizer, count, bos, eos, file, special, others, frozenset(ends), holes, alphabet, bytewise=bytewise
+        tokenizer, count, bos, eos, file, special, others, frozenset(ends), holes, before, alphabet, bytewise=bytewise
     )
+
+
+def _before(tokenizer: Any, vocab: dict[str, int]) -> tuple[int, ...]:  # noqa: ANN401 - of a package without types
+    """The tokens that the post-processor puts before a text; an empty one would not tell them from those behind."""
+    for text in ("a", *islice(vocab, _TRIED)):
+        done = tokenizer.encode(text)
+        if 0 in done.sequence_ids:  # of the text itself; None of what is put beside it
+            return tuple(done.ids[: done.sequence_ids.index(0)])
+    return ()
 
 
 def _alphabet(

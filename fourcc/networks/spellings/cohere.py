@@ -24,6 +24,8 @@ _BIASES = dict.fromkeys(QKVO_BIASES, "attention_bias")
 
 def _windows_turn(config: Config, hyper: Hyper) -> Found:  # noqa: ARG001 - as any class
     layers = hyper.get("sliding_window_layers")
+    if "sliding_window" not in hyper:  # a layer without a window does not turn
+        return {"rope_layers": [0] * min(int(str(hyper["n_layers"])), 1 << 16)}
     return {} if layers is None else {"rope_layers": layers}
 
 
@@ -62,7 +64,7 @@ COHERE2 = Spelling(
             words=(WIDTH_FOLLOWS,),
             optional=_BIASES,
             window=WindowWords(4096, layers=every(4, "sliding_window_pattern"), keys=("sliding_window_pattern",)),
-            turning=RotationWords(500000.0),
+            turning=RotationWords(),
             more=_windows_turn,
             passed=(
                 *("cache_implementation", "order_of_interleaved_layers", "position_embedding_type", "rotary_pct"),

@@ -67,7 +67,7 @@ class Float8:
 
         def read(matrix: int, first: int, last: int) -> Parts:  # noqa: ARG001 - there is one matrix
             above = first // tall
-            down = self._numbers(scales, above, -(-last // tall)).reshape(-1, across)  # (blocks down, blocks across)
+            down = self._numbers(scales, across, above, -(-last // tall))
             return {"scales": down[np.arange(first, last) // tall - above], "values": codes(weight, first, last)}
 
         return Joined("weight", (outs, ins), spec, read, {"group": wide})
@@ -84,17 +84,19 @@ class Float8:
         block = self.block or _told(prod(scales.shape), outs)
         tall, wide = min(block[0] or outs, outs), min(block[1] or ins, ins)
         count = -(-outs // tall), -(-ins // wide)
-        if _long(scales.shape) != _long(count):
+        # A matrix of scales lies as the blocks do: one that is turned would be read in a wrong order.
+        turned = len(scales.shape) == 2 and tuple(scales.shape) != count
+        if turned or _long(scales.shape) != _long(count):
             expected = f"{count[0]} x {count[1]} for blocks of {tall} x {wide} of a matrix of {outs} x {ins}"
             raise module.refusal(f"{scales.source_name} does not fit the weights", scales.shape, expected)
         return tall, wide
 
-    def _numbers(self, scales: SourceTensor, first: int, last: int) -> Floats:
-        """The scales of a run of rows of blocks, float32."""
+    def _numbers(self, scales: SourceTensor, across: int, first: int, last: int) -> Floats:
+        """The scales of a run of rows of blocks, float32 (last - first, blocks across)."""
         whole = len(scales.shape) != 2
         stored = scales.decode() if whole else values(scales, first, last)
         numbers = powers_of_two(stored) if dtype_of(scales) in BYTES else stored.astype(np.float32)
-        return numbers.reshape(-1, prod(numbers.shape[1:]))[first:last] if whole else numbers
+        return numbers.reshape(-1, across)[first:last] if whole else numbers
 
 
 def _told(count: int, outs: int) -> BLOCK:
