@@ -153,7 +153,7 @@ class Mixture:
         job = activation_job(count, x.wide, x.floats, x.quantized(activation))
         if activation.prepare is not None:
             split = Split(count, -(-count // program.threads))
-            program.add_step(activation.prepare, stack.descriptors[0], job, split, (stack, x))
+            program.add_step(activation.prepare, stack.first, job, split, (stack, x))
         if spread is None or program.count == 1:
             return job
         made = activation_job(self.places, spread.wide, spread.floats, spread.quantized(activation))

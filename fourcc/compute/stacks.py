@@ -46,6 +46,12 @@ class PackedStack:
         kernel, first = next(careful, kernels[0]), matrices[0]
         return cls(kernel, first.rows, first.cols, tuple(matrices), np.stack([each.descriptor for each in matrices]))
 
+    @property
+    def first(self) -> Array:
+        """The descriptor of the first matrix: for steps that need only what all of them share."""
+        descriptor: Array = next(iter(self.descriptors))
+        return descriptor
+
     def __len__(self) -> int:
         return len(self.matrices)
 

@@ -170,7 +170,8 @@ class Source(TensorMapping):
         tensors: in the file's order.
         files: every file that tensors are read from, in order; the index has their digests.
         companions: files that were read whole when the source was opened: configuration, tokenizer.
-        architecture: the family (``llama``), or None where it is not known.
+        architecture: the family (``llama``), or None where it is not known. A family of `fourcc.networks` promises its
+            names of tensors and hyper-parameters: exports hold the model to them.
         hyper: hyper-parameters in fourcc's words (``specs/container.md``).
         blobs: tokenizer files and the like, name -> contents.
         unreadable: tensors that cannot be read, in the file's order; code that would use one calls `refuse_unreadable`.

@@ -35,7 +35,9 @@ class Telling(np.ndarray[Any, Any]):
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **more: Any) -> Any:
         """Does as numpy on the plain arrays, and reports; so does the result."""
-        result = getattr(ufunc, method)(*(np.asarray(each) for each in inputs), **_plain(more))
+        # Numbers stay numbers: as arrays they would widen the result.
+        plain = (np.asarray(each) if isinstance(each, Telling) else each for each in inputs)
+        result = getattr(ufunc, method)(*plain, **_plain(more))
         for each in inputs:
             if isinstance(each, Telling) and isinstance(result, np.ndarray):
                 each._tell(result.dtype)

@@ -19,9 +19,11 @@ DEAR = {
 DEAREST, FEW = {"bounds checked", "damaged parts", "decode, then multiply", "each column"}, {"IQ4N"}
 
 
-# The code of TC3 with another number of bits, of IQ2Y, IQ3S and IQ1M with another set, of Q2_0 in wider blocks, of Q4_L
-# with other codes, of Q8_G with more operations a weight: thorough runs have them.
-TWINS = {"TC2", "TC4", "IQ2X", "IQ2S", "IQ3Y", "IQ1S", "TQ2", "Q8_L", "F8_G"}
+# Thorough runs have them: the code of TC3 with another number of bits; of IQ2Y with other sets of points and places of
+# their bits; of Q2_0 in wider blocks, of digits of base 3; of NVF4 with its scales in a part of their own; of Q4_X and
+# Q8_X in rows whose scales lie elsewhere; of Q8_G with more operations a weight.
+TWINS = {"TC2", "TC4", "IQ1M", "IQ1S", "IQ2S", "IQ2X", "IQ3S", "IQ3Y", "TQ1", "TQ2", "NV4T"}
+TWINS |= {"Q4_L", "Q8_L", "Q8_R", "F8_G"}
 
 
 def marked(tags: Iterable[object]) -> list[object]:

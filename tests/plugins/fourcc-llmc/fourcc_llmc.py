@@ -69,7 +69,7 @@ def open_gpt2(path: Path) -> Source:
         kind=f"llm.c v{version}",
         tensors=tuple(_cut(weights, sizes, TAGS[version])),
         files=(path,),
-        architecture="gpt2",
+        architecture=None,  # "gpt2" would promise the names and hyper-parameters of fourcc's own network
         hyper={
             "dim": sizes.width,
             "n_layers": sizes.layers,
