@@ -122,8 +122,13 @@ def to_fourcc(name: str, spelling: str) -> str | None:
         name: the source's.
         spelling: `HUGGING_FACE` or `GGUF`.
     """
+    return translated(name, TEMPLATES[spelling])
+
+
+def translated(name: str, templates: Mapping[str, str]) -> str | None:
+    """A tensor's name in fourcc's spelling, by a table of another spelling's templates -> ours; None: not in it."""
     template, number, ending = split_name(name)
-    ours = TEMPLATES[spelling].get(template)
+    ours = templates.get(template)
     if ours is None or not ending or ("*" in ours) != (number is not None):
         return None
     return ours.replace("*", str(number)) + ending.removesuffix(".weight")
@@ -131,8 +136,13 @@ def to_fourcc(name: str, spelling: str) -> str | None:
 
 def from_fourcc(name: str, spelling: str) -> str | None:
     """The name of a tensor in another spelling, or None where its name in fourcc's spelling is not in the table."""
+    return translated_back(name, _BACK[spelling])
+
+
+def translated_back(name: str, templates: Mapping[str, str]) -> str | None:
+    """The name in another spelling of a tensor in ours, by a table of our templates -> its; None: not in it."""
     template, number, ending = split_name(name)
-    theirs = _BACK[spelling].get(template)
+    theirs = templates.get(template)
     if theirs is None or ending == ".weight":
         return None
     return theirs.replace("*", str(number)) + (ending or ".weight")

@@ -14,7 +14,7 @@ from typing import Literal
 import attrs
 
 from fourcc.errors import FourccError, InputError, UsageError, listed
-from fourcc.naming import SPELLINGS, spelled, split_name
+from fourcc.naming import SPELLINGS, spelled, split_name, translated, translated_back
 from fourcc.networks.hyper import Hyper, Key, shown
 from fourcc.networks.spelling import Spelling
 from fourcc.networks.steps import LayerStep
@@ -118,38 +118,37 @@ class Network:
     norm_kind: Literal["rms", "layer"] = "rms"
     spelling: Spelling | None = None
 
-    def steps_of(self, hyper: Hyper) -> tuple[LayerStep, ...]:
-        """The steps of a layer of a model."""
-        return self.parallel if hyper.get(PARALLEL) is True else self.steps
+    _theirs: Mapping[str, Mapping[str, str]] = attrs.field(init=False, eq=False, repr=False)
+
+    @_theirs.default
+    def _spelled(self) -> dict[str, dict[str, str]]:
+        """Spelling -> our template -> its; a bias is named after its matrix. Made once: files ask for every tensor."""
+        own = {} if self.spelling is None else self.spelling.names
+        stems = dict.fromkeys(name.removesuffix(".bias") for name in self.tensors)
+        return {
+            spelling: {
+                ours: theirs
+                for ours in stems
+                if (theirs := own[ours][place] if ours in own else spelled(ours, spelling)) is not None
+            }
+            for place, spelling in enumerate(SPELLINGS)
+        }
+
+    _ours: Mapping[str, Mapping[str, str]] = attrs.field(init=False, eq=False, repr=False)
+
+    @_ours.default
+    def _back(self) -> dict[str, dict[str, str]]:
+        return {each: {theirs: ours for ours, theirs in table.items()} for each, table in self._theirs.items()}
 
     # -- names
 
     def to_ours(self, name: str, spelling: str) -> str | None:
         """A tensor's name in fourcc's spelling, from one of `fourcc.naming`'s; None where the network has none such."""
-        template, number, ending = split_name(name)
-        ours = self._names(spelling).get(template)
-        if ours is None or not ending or ("*" in ours) != (number is not None):
-            return None
-        return ours.replace("*", str(number)) + ending.removesuffix(".weight")
+        return translated(name, self._ours[spelling])
 
     def from_ours(self, name: str, spelling: str) -> str | None:
         """The name of a tensor in another spelling, from fourcc's; None where it has none of its own there."""
-        template, number, ending = split_name(name)
-        if ending == ".weight":
-            return None
-        theirs = {ours: theirs for theirs, ours in self._names(spelling).items()}.get(template)
-        return None if theirs is None else theirs.replace("*", str(number)) + (ending or ".weight")
-
-    def _names(self, spelling: str) -> dict[str, str]:
-        """Templates of another spelling -> ours; a bias is named after its matrix."""
-        place = SPELLINGS.index(spelling)
-        own = {} if self.spelling is None else self.spelling.names
-        names = {}
-        for ours in dict.fromkeys(name.removesuffix(".bias") for name in self.tensors):
-            theirs = own[ours][place] if ours in own else spelled(ours, spelling)
-            if theirs is not None:
-                names[theirs] = ours
-        return names
+        return translated_back(name, self._theirs[spelling])
 
     # -- hyper-parameters
 
