@@ -15,15 +15,14 @@ import attrs
 import numpy as np
 
 from fourcc.arrays import Array, Parts
-from fourcc.dtypes import numpy_dtype
 from fourcc.errors import SourceError
-from fourcc.part import Part
-from fourcc.sources.extent import ReadRows, foreign_format
+from fourcc.format import Format
+from fourcc.sources.extent import ReadRows
+from fourcc.sources.mxfp4_blocks import mxfp4_blocks, mxfp4_format
 from fourcc.sources.source import SourceTensor
 
 _BLOCKS, _SCALES = "_blocks", "_scales"
 _BYTES, _WEIGHTS = 16, 32  # of a block
-_GGML = 39  # its number of the format
 
 
 def is_stated(fields: Mapping[str, Any], tensors: Iterable[SourceTensor]) -> bool:
@@ -59,8 +58,8 @@ def _stack(stem: str, by_name: Mapping[str, SourceTensor], path: Path) -> Source
             expected=f"(experts, rows, blocks, {_BYTES}), and scales without the last",
         )
     experts, rows, count, _ = blocks.shape
-    spec = foreign_format("ggml", _GGML, path)
-    read = BlocksWithScales(blocks.read, scales.read, rows, spec.parts[0]).read
+    spec = mxfp4_format(path)
+    read = BlocksWithScales(blocks.read, scales.read, rows, spec).read
     shape = (experts, rows, count * _WEIGHTS)
     return attrs.evolve(blocks, name=stem, source_name=blocks.name, shape=shape, tag=spec.tag, read=read, params={})
 
@@ -73,24 +72,21 @@ class BlocksWithScales:
         blocks: reads (rows x blocks, 16) codes; a row of the stack is a matrix of them.
         scales: reads (rows, blocks) exponents.
         rows: of a matrix of the stack.
-        part: the format's part.
+        fmt: of the blocks.
     """
 
     blocks: ReadRows
     scales: ReadRows
     rows: int
-    part: Part
+    fmt: Format
 
     def read(self, matrix: int, first: int, last: int) -> Parts:
         """The rows first..last of a matrix."""
         (exponents,) = self.scales(matrix, first, last).values()  # (rows, blocks)
         count = exponents.shape[1]
         codes = np.stack([self._codes(matrix * self.rows + row, count) for row in range(first, last)])
-        low, high = codes & 15, codes >> 4
-        flat = np.stack([low, high], axis=-1).reshape(*codes.shape[:2], _WEIGHTS)  # (rows, blocks, 32)
-        packed = flat[..., :_BYTES] | flat[..., _BYTES:] << 4
-        both = np.concatenate([exponents[..., None], packed], axis=-1)  # (rows, blocks, 17)
-        return {self.part.name: np.ascontiguousarray(both).view(numpy_dtype(self.part.dtype))[..., 0]}
+        flat = np.stack([codes & 15, codes >> 4], axis=-1).reshape(len(codes), -1)  # (rows, 32 blocks)
+        return mxfp4_blocks(self.fmt, exponents, flat)
 
     def _codes(self, row: int, count: int) -> Array:
         (codes,) = self.blocks(row, 0, count).values()  # (blocks, 16)

@@ -17,10 +17,10 @@ import attrs
 import numpy as np
 
 from fourcc.arrays import Parts
-from fourcc.dtypes import numpy_dtype
-from fourcc.packing import pack, unpack
+from fourcc.packing import unpack
 from fourcc.part import Packing
 from fourcc.sources.extent import foreign_format
+from fourcc.sources.mxfp4_blocks import mxfp4_blocks, mxfp4_format
 from fourcc.sources.source import SourceTensor
 from fourcc.sources.weight_only.module import BYTES, EXPONENTS, FLOAT8, FLOATS, Joined, Module, codes
 
@@ -77,18 +77,11 @@ class MxFloat4:
     def joined(self, module: Module) -> Joined:
         """The matrix."""
         packed, scales, shape = _codes_and_scales(module, "weight_packed", EXPONENTS, self.block)
-        spec = foreign_format("ggml", 39, module.path)
-        (part,) = spec.parts
-        exponent, levels = part.fields
-        packing = levels.packing
-        assert packing is not None  # the codes of a block share bytes
+        spec = mxfp4_format(module.path)
 
         def read(matrix: int, first: int, last: int) -> Parts:  # noqa: ARG001 - there is one matrix
-            neighbours = unpack(codes(packed, first, last), shape[1], NEIGHBOURS).reshape(-1, self.block)
-            blocks = np.empty((last - first, shape[1] // self.block), numpy_dtype(part.dtype))
-            blocks[exponent.name] = codes(scales, first, last)
-            blocks[levels.name] = pack(neighbours, packing).reshape(*blocks.shape, -1)
-            return {part.name: blocks}
+            neighbours = unpack(codes(packed, first, last), shape[1], NEIGHBOURS)
+            return mxfp4_blocks(spec, codes(scales, first, last), neighbours)
 
         return Joined("weight_packed", shape, spec, read)
 

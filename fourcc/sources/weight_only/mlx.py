@@ -19,10 +19,10 @@ import attrs
 import numpy as np
 
 from fourcc.arrays import Array, Parts
-from fourcc.dtypes import numpy_dtype
 from fourcc.packing import pack, unpack
 from fourcc.part import Packing
 from fourcc.sources.extent import foreign_format
+from fourcc.sources.mxfp4_blocks import mxfp4_blocks, mxfp4_format
 from fourcc.sources.source import SourceTensor
 from fourcc.sources.weight_only.groups import FEW
 from fourcc.sources.weight_only.module import BYTES, FLOATS, INT32, Joined, Module, WeightLayout, codes, values
@@ -92,18 +92,10 @@ class MlxFloat4:
 
     def _powers(self, module: Module, words: SourceTensor, scales: SourceTensor, shape: tuple[int, int]) -> Joined:
         """Powers of two, in ggml's order."""
-        spec = foreign_format("ggml", 39, module.path)
-        (part,) = spec.parts
-        exponent, levels = part.fields
-        packing = levels.packing
-        assert packing is not None  # the codes of a block share bytes
+        spec = mxfp4_format(module.path)
 
         def read(matrix: int, first: int, last: int) -> Parts:  # noqa: ARG001 - there is one matrix
-            found = _codes(words, first, last, shape[1], 4).reshape(-1, self.block)
-            blocks = np.empty((last - first, shape[1] // self.block), numpy_dtype(part.dtype))
-            blocks[exponent.name] = codes(scales, first, last)
-            blocks[levels.name] = pack(found, packing).reshape(*blocks.shape, -1)
-            return {part.name: blocks}
+            return mxfp4_blocks(spec, codes(scales, first, last), _codes(words, first, last, shape[1], 4))
 
         return Joined("weight", shape, spec, read)
 
