@@ -28,7 +28,7 @@ def tokenizer_keys(blobs: Mapping[str, bytes], file: object) -> tuple[list[GGUFK
     """
     for name in taken(blobs, file)[:1]:
         keys, notes = _converted(name, blobs, file)
-        return [*keys, *_chat_templates(blobs, file)], notes
+        return [*keys, *_chat_templates(blobs, file, {key.name for key in keys})], notes
     left_out = [name for name in blobs if name in blobs_of.BLOBS]
     why = f"{left_out[0]} has no counterpart in GGUF" if left_out else "the model has no tokenizer"
     note = f"{why}: the file has no vocabulary"
@@ -62,12 +62,14 @@ def _converted(name: str, blobs: Mapping[str, bytes], file: object) -> tuple[lis
     return keys_of(values), notes
 
 
-def _chat_templates(blobs: Mapping[str, bytes], file: object) -> list[GGUFKey]:
-    """The keys of the templates that have no key yet, the default first, and the names of the others."""
-    here = f"{file} ({blobs_of.GGUF})"
-    came = unpacked(blobs[blobs_of.GGUF], here) if blobs_of.GGUF in taken(blobs, file) else {}
-    templates = {} if TEMPLATE in came else templates_in(blobs, file)
-    others = [name for name in templates if name != DEFAULT]
+def _chat_templates(blobs: Mapping[str, bytes], file: object, there: set[str]) -> list[GGUFKey]:
+    """The keys of templates that are not `there` yet, the default first, and the names of the others.
+
+    Where the default came among a GGUF file's keys, its templates are all.
+    """
+    templates = {} if TEMPLATE in there else templates_in(blobs, file)
     keys = {TEMPLATE if name == DEFAULT else f"{TEMPLATE}.{name}": text for name, text in templates.items()}
+    others = [name for name in templates if name != DEFAULT]
     listed = [GGUFKey.of(f"{TEMPLATE}s", others)] if others else []
-    return [*(GGUFKey.of(key, text.encode()) for key, text in keys.items() if text), *listed]
+    new = [*(GGUFKey.of(key, text.encode()) for key, text in keys.items() if text), *listed]
+    return [key for key in new if key.name not in there]

@@ -445,6 +445,13 @@ def test_chat_templates_of_other_names(root: Path) -> None:
     assert set(templates_in(blobs)) == {"default", "rag", "tool_use"}
 
 
+def test_a_named_template_that_came_is_written_once() -> None:
+    """A GGUF file may have templates of other names and no default; no reader takes a key that stands twice."""
+    came = {"tokenizer.ggml.model": "llama", "tokenizer.ggml.tokens": ["a"], "tokenizer.chat_template.rag": "{{ x }}"}
+    keys, _ = tokenizer_keys({"tokenizer.gguf": msgpack.packb(came)}, "m")
+    assert [key.value for key in keys if key.name == "tokenizer.chat_template.rag"] == ["{{ x }}"]
+
+
 def test_a_damaged_tokenizer(tmp_path: Path) -> None:
     """The error names the blob."""
     h, tensors = llama()
