@@ -52,7 +52,7 @@ class FileTensor:
 
 @attrs.frozen
 class Placed:
-    """Where everything lies.
+    """The places of all tensors in files.
 
     Attributes:
         places: step -> part -> offset of its first byte.

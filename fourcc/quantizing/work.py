@@ -28,6 +28,7 @@ from fourcc.plugins.registry import registry
 from fourcc.policy import Policy
 from fourcc.quantizing.container import Container, container_of
 from fourcc.quantizing.request import Quantization
+from fourcc.quantizing.result import Quantized, quantized, quantized_of
 from fourcc.sources import open_source
 from fourcc.sources.model_bin import open_model_bin
 
@@ -43,8 +44,6 @@ if TYPE_CHECKING:
     from fourcc.models.model import Model
     from fourcc.progress import OnProgress
     from fourcc.sources.source import Source
-
-from fourcc.quantizing.result import Quantized, quantized, quantized_of
 
 _LARGE = (1 << 12, 1 << 12)  # rows and columns of a matrix that every format fits
 

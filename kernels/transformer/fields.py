@@ -1,4 +1,4 @@
-"""Where the fields of a model's and of a layer's descriptor lie, in bytes, as the kernels of this folder read them.
+"""The offsets of a model's and of a layer's descriptor's fields, in bytes, as the kernels of this folder read them.
 
 Each kernel has the signature of all kernels; rows are activations. The first descriptor
 (`fourcc.kernels.descriptors.MODEL`) says what the model is, the second (`LAYER_JOB`) where the activations are. Buffers

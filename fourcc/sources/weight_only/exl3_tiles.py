@@ -67,7 +67,7 @@ def _float16(bits: Array) -> Array:
 
 
 def ends(halves: int) -> Array:
-    """Where the state of each weight ends in the ring, in bits, int64 (256,).
+    """The end of each weight's state in the ring, in bits, int64 (256,).
 
     Args:
         halves: twice the bits of a weight.
@@ -93,7 +93,7 @@ def states(words: Array, halves: int) -> Array:
 
 
 def _places() -> Array:
-    """Where weight n of the ring is in its tile, 16 * row + column; rows are inputs: int64 (256,)."""
+    """The place of weight n of the ring in its tile, 16 * row + column; rows are inputs: int64 (256,)."""
     lane, item = np.divmod(np.arange(WEIGHTS), 8)
     row = lane % 4 * 2 + item % 2 + item // 2 % 2 * 8
     places: Array = TILE * row + lane // 4 + item // 4 * 8
