@@ -36,7 +36,7 @@ FEW = ("Q8_0", "Q4_0", "Q8_A")
 @pytest.fixture(scope="module")
 def tiny(root: Path) -> Path:
     """The model of the repository."""
-    return root / "tests" / "models" / "tiny.bin"
+    return root / "fourcc" / "example" / "tiny.bin"
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import numpy as np
 
 import fourcc
 
-MODELS = Path(__file__).parent.parent / "models"
+MODELS = Path(__file__).parents[2] / "fourcc" / "example"
 
 
 def main() -> None:

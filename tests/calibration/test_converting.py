@@ -23,7 +23,7 @@ FORMAT = "Q4_1,F16"  # rows of 96 fit, those of 176 do not
 @pytest.fixture(scope="module")
 def tiny(root: Path) -> Path:
     """The shipped model."""
-    return root / "tests" / "models" / "tiny.bin"
+    return root / "fourcc" / "example" / "tiny.bin"
 
 
 @pytest.fixture(scope="module")

@@ -212,7 +212,7 @@ def test_costs_of_a_tensor_that_is_not_there() -> None:
 @pytest.fixture
 def tiny(root: Path) -> Iterator[Source]:
     """The shipped model, whose rows of 176 fit no block of 32."""
-    with open_source(root / "tests" / "models" / "tiny.bin") as source:
+    with open_source(root / "fourcc" / "example" / "tiny.bin") as source:
         yield source
 
 

@@ -11,7 +11,7 @@ from fourcc.calibration.measure import measure
 @pytest.fixture
 def halves(root: Path, tmp_path: Path) -> tuple[Path, Path]:
     """A text to measure on, and another to judge on."""
-    text = (root / "tests" / "models" / "heldout.txt").read_text()
+    text = (root / "fourcc" / "example" / "heldout.txt").read_text()
     files = (tmp_path / "measured.txt", tmp_path / "judged.txt")
     for file, part in zip(files, (text[: len(text) // 2], text[len(text) // 2 :]), strict=True):
         file.write_text(part)
@@ -21,7 +21,7 @@ def halves(root: Path, tmp_path: Path) -> tuple[Path, Path]:
 @pytest.mark.thorough
 def test_a_mix_is_nearer_than_a_recipe(root: Path, tmp_path: Path, halves: tuple[Path, Path]) -> None:
     """In a file that is no larger, on another text; on the same text the divergence is the predicted one."""
-    tiny = root / "tests" / "models" / "tiny.bin"
+    tiny = root / "fourcc" / "example" / "tiny.bin"
     tokenizer = tiny.with_name("tiny_tokenizer.bin")
     options = ("Q4_A", "Q8_0", "Q8_A", "Q4_0", "Q5_0", "F16")
     costs = measure(tiny, halves[0], options=options, tokens=2000, tokenizer=tokenizer)

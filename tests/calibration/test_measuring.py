@@ -15,7 +15,7 @@ from fourcc.calibration.output_comparison import OutputComparison
 from fourcc.errors import InputError, UsageError
 from tests.conftest import ROOT
 
-FOLDER = ROOT / "tests" / "models"
+FOLDER = ROOT / "fourcc" / "example"
 MODEL, TOKENIZER, TEXT = FOLDER / "tiny.bin", FOLDER / "tiny_tokenizer.bin", FOLDER / "heldout.txt"
 WQ, EMBEDDING = "layers.0.attention.wq", "tok_embeddings"
 

@@ -19,7 +19,7 @@ from tests.conftest import ROOT
 from tests.core.seam_formats import ENTROPY, GPTQ
 from tests.running.variants import HEADER, Checkpoint
 
-FOLDER = ROOT / "tests" / "models"
+FOLDER = ROOT / "fourcc" / "example"
 MODEL, TOKENIZER, TEXT = FOLDER / "tiny.bin", FOLDER / "tiny_tokenizer.bin", FOLDER / "heldout.txt"
 WQ, WO = "layers.0.attention.wq", "layers.0.attention.wo"
 

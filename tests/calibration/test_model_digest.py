@@ -17,7 +17,7 @@ def digest(path: Path) -> str:
 
 def test_files_that_keep_the_weights_have_it(root: Path, tmp_path: Path) -> None:
     """A checkpoint and a model.bin, also in a format of blocks; another tokenizer or hyper-parameter does not count."""
-    tiny = root / "tests" / "models" / "tiny.bin"
+    tiny = root / "fourcc" / "example" / "tiny.bin"
     plain, mixed, again = tmp_path / "plain.bin", tmp_path / "mixed.bin", tmp_path / "again.bin"
     fourcc.convert(tiny, plain)
     assert digest(plain) == digest(tiny)
@@ -30,7 +30,7 @@ def test_files_that_keep_the_weights_have_it(root: Path, tmp_path: Path) -> None
 
 def test_one_weight_changes_it(root: Path, tmp_path: Path) -> None:
     """In a tensor of many."""
-    tiny = root / "tests" / "models" / "tiny.bin"
+    tiny = root / "fourcc" / "example" / "tiny.bin"
     data = bytearray(tiny.read_bytes())
     data[len(data) // 2] ^= 1
     other = tmp_path / "tiny.bin"
@@ -40,7 +40,7 @@ def test_one_weight_changes_it(root: Path, tmp_path: Path) -> None:
 
 def test_how_rows_are_read_does_not_matter(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tensors of one tile have the digest that they have in many."""
-    tiny = root / "tests" / "models" / "tiny.bin"
+    tiny = root / "fourcc" / "example" / "tiny.bin"
     whole = digest(tiny)
     monkeypatch.setattr("fourcc.tiles.TILE_WEIGHTS", 1000)
     assert digest(tiny) == whole

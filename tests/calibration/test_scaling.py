@@ -10,7 +10,7 @@ from fourcc.calibration.costs import Costs
 from fourcc.calibration.measure import measure
 from tests.conftest import ROOT
 
-FOLDER = ROOT / "tests" / "models"
+FOLDER = ROOT / "fourcc" / "example"
 
 
 def damages(costs: Costs, tag: str) -> dict[str, float]:

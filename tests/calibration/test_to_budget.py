@@ -16,7 +16,7 @@ from fourcc.calibration.two_texts import two_texts
 from fourcc.errors import UsageError
 from tests.conftest import ROOT
 
-FOLDER = ROOT / "tests" / "models"
+FOLDER = ROOT / "fourcc" / "example"
 MODEL, TOKENIZER = FOLDER / "tiny.bin", FOLDER / "tiny_tokenizer.bin"
 OPTIONS = "Q4_Z,Q4_M,Q8_Z"  # rows of 96 and 176 fit them
 

@@ -54,7 +54,7 @@ def process() -> Runner:
 @pytest.fixture(scope="session")
 def tiny(root: Path) -> Path:
     """The llama2.c checkpoint of the repository: 38 tensors, 351072 weights, float32."""
-    return root / "tests" / "models" / "tiny.bin"
+    return root / "fourcc" / "example" / "tiny.bin"
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from tests.running.variants import broken, padded, permuted
 def text(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A few of the held-out stories."""
     path = tmp_path_factory.mktemp("text") / "text.txt"
-    path.write_text("\n\n".join((root / "tests" / "models" / "heldout.txt").read_text().split("\n\n")[:12]))
+    path.write_text("\n\n".join((root / "fourcc" / "example" / "heldout.txt").read_text().split("\n\n")[:12]))
     return path
 
 

@@ -13,7 +13,7 @@ import pytest
 from tests.cli.making import Run, Runner
 from tests.conftest import ROOT
 
-FOLDER = ROOT / "tests" / "models"
+FOLDER = ROOT / "fourcc" / "example"
 GIVEN = ("measure", FOLDER / "tiny.bin", "--text", FOLDER / "heldout.txt", "-z", FOLDER / "tiny_tokenizer.bin")
 FEW = ("--tokens", 60, "--options", "Q4_0,Q8_0")
 

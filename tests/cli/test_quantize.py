@@ -26,7 +26,7 @@ def folder(tmp_path: Path) -> Path:
 def text(root: Path, tmp_path: Path) -> Path:
     """Some stories."""
     path = tmp_path / "text.txt"
-    path.write_text((root / "tests" / "models" / "heldout.txt").read_text()[:6000])
+    path.write_text((root / "fourcc" / "example" / "heldout.txt").read_text()[:6000])
     return path
 
 

@@ -43,7 +43,7 @@ UNUSED = {("shootout", "norm")}  # matrices alone take part
 def text(root: Path, tmp_path: Path) -> Path:
     """Some held-out stories."""
     path = tmp_path / "text.txt"
-    path.write_text((root / "tests" / "models" / "heldout.txt").read_text()[:1500])
+    path.write_text((root / "fourcc" / "example" / "heldout.txt").read_text()[:1500])
     return path
 
 

@@ -56,7 +56,7 @@ def model(root: Path, plugin: Path, tmp_path_factory: pytest.TempPathFactory) ->
     """A model whose attention matrices are in the plugin's format."""
     folder = tmp_path_factory.mktemp("model")
     (folder / "mixed.toml").write_text(POLICY)
-    source, output = root / "tests" / "models" / "tiny.bin", folder / "model.bin"
+    source, output = root / "fourcc" / "example" / "tiny.bin", folder / "model.bin"
     done = fourcc("convert", source, "-o", output, "--policy", folder / "mixed.toml", site=plugin)
     assert done.returncode == 0, done.stderr
     return output
@@ -90,7 +90,7 @@ def test_without_the_plugin_the_file_is_still_readable(model: Path, root: Path, 
     copied = fourcc("convert", model, "-o", tmp_path / "copy.bin")
     assert copied.returncode == 0, copied.stderr
     assert fourcc("verify", tmp_path / "copy.bin").returncode == 0
-    assert fourcc("diff", root / "tests" / "models" / "tiny.bin", model).returncode == 1
+    assert fourcc("diff", root / "fourcc" / "example" / "tiny.bin", model).returncode == 1
 
 
 def test_without_the_plugin_decoding_says_what_to_install(model: Path, tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_without_the_plugin_decoding_says_what_to_install(model: Path, tmp_path:
 def test_a_policy_that_names_a_missing_format_is_a_usage_error(root: Path, tmp_path: Path) -> None:
     """Exit code 2, before anything is read or written."""
     (tmp_path / "mixed.toml").write_text(POLICY)
-    source = root / "tests" / "models" / "tiny.bin"
+    source = root / "fourcc" / "example" / "tiny.bin"
     done = fourcc("convert", source, "-o", tmp_path / "model.bin", "--policy", tmp_path / "mixed.toml")
     assert done.returncode == 2
     assert "rule[1].tag: no installed package provides the format Nf64" in done.stderr

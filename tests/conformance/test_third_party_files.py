@@ -94,7 +94,7 @@ def test_without_them(site: Path, gpt2: Path, root: Path, tmp_path: Path, more: 
     assert read.returncode == 3
     assert "Is it a llama2.c checkpoint?" in read.stderr
     written = fourcc(
-        "export", root / "tests/models/tiny.bin", "-o", tmp_path / "m.onnx", "--format", "F32", site=there, **more
+        "export", root / "fourcc/example/tiny.bin", "-o", tmp_path / "m.onnx", "--format", "F32", site=there, **more
     )
     assert written.returncode == 2
     assert "the output's name does not tell what it should be" in written.stderr

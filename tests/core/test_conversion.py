@@ -242,7 +242,7 @@ def test_format_and_recipe_are_the_words_of_the_command_line(root: Path, tmp_pat
         ({"format": "Q4_0,F16"}, Policy.shorthand("Q4_0,F16")),
         ({"recipe": "Q8_0"}, Policy.recipe("Q8_0")),
     ]
-    tiny = root / "tests/models/tiny.bin"
+    tiny = root / "fourcc/example/tiny.bin"
     for words, policy in given:
         short = fourcc.convert(tiny, tmp_path / "short.bin", **words, force=True)  # type: ignore[arg-type]
         assert short.digest == fourcc.convert(tiny, tmp_path / "long.bin", policy=policy, force=True).digest

@@ -84,7 +84,7 @@ def test_calibration_data_are_counted_where_they_are_used() -> None:
 
 def test_a_model_bin_that_is_copied(tmp_path: Path, root: Path) -> None:
     """Its records go over with their errors, settings and providers, and with blobs; half of it is encoded anew."""
-    tiny = root / "tests" / "models" / "tiny.bin"
+    tiny = root / "fourcc" / "example" / "tiny.bin"
     fourcc.convert(tiny, tmp_path / "a.bin", format="Q4_A,F16", tokenizer=tiny.with_name("tiny_tokenizer.bin"))
     text = (
         'version = 1\n[[rule]]\nrole = "ffn.*"\ntag = "Q8_0"\nfallback = ["F16"]\n[[rule]]\nmatch = "*"\nkeep = true\n'
@@ -97,7 +97,7 @@ def test_a_model_bin_that_is_copied(tmp_path: Path, root: Path) -> None:
 
 def test_recipes_on_a_checkpoint(root: Path) -> None:
     """With fallbacks: rows of 176 weights fit no super-block."""
-    with open_source(root / "tests" / "models" / "tiny.bin") as opened:
+    with open_source(root / "fourcc" / "example" / "tiny.bin") as opened:
         for name in ("Q4_0", "Q8_0", "Q4_K_M", "IQ4_XS"):
             stated, found, nils = made(opened, Policy.recipe(name))
             assert stated == found + 8 * nils

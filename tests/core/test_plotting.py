@@ -25,7 +25,7 @@ from fourcc.sources import open_source
 @pytest.fixture(scope="module")
 def tiny(root: Path) -> Path:
     """The model of the repository: four layers."""
-    return root / "tests" / "models" / "tiny.bin"
+    return root / "fourcc" / "example" / "tiny.bin"
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +140,7 @@ def test_drawing_changes_no_setting(alone: Survey) -> None:
 def test_no_window_can_open(root: Path) -> None:
     """The module that opens windows is not loaded."""
     code = """import sys, fourcc, fourcc.analysis.plotting as p, functools as f
-survey = fourcc.stats("tests/models/tiny.bin", layers="0")
+survey = fourcc.stats("fourcc/example/tiny.bin", layers="0")
 for kind in ("png", "svg", "pdf"):
     p.rendered(f.partial(p.draw_weights, survey=survey), kind)
 print("matplotlib.pyplot" in sys.modules)"""

@@ -24,7 +24,7 @@ def python(code: str) -> str:
 def folder(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory with a model and its tokenizer."""
     for name, source in (("stories.bin", "tiny.bin"), ("tokenizer.bin", "tiny_tokenizer.bin")):
-        shutil.copy(root / "tests" / "models" / source, tmp_path / name)
+        shutil.copy(root / "fourcc" / "example" / source, tmp_path / name)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -47,7 +47,7 @@ def test_the_example_of_the_docstring(folder: Path, capsys: pytest.CaptureFixtur
 @pytest.mark.thorough
 def test_the_example_of_a_mix(folder: Path, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """In one call, and step by step."""
-    stories = (root / "tests" / "models" / "training.txt").read_text()
+    stories = (root / "fourcc" / "example" / "training.txt").read_text()
     (folder / "text.txt").write_text(stories)
     (folder / "other.txt").write_text(stories[-4000:])
     exec("\n".join(["import fourcc", *example()[1]]), {})  # noqa: S102 - the docstring's own text

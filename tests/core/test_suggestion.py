@@ -24,7 +24,7 @@ from tests.cli.making import write_safetensors
 @pytest.fixture
 def source(root: Path) -> Source:
     """The model of the repository."""
-    return open_source(root / "tests" / "models" / "tiny.bin")
+    return open_source(root / "fourcc" / "example" / "tiny.bin")
 
 
 @pytest.fixture

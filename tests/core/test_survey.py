@@ -18,7 +18,7 @@ from fourcc.sources import open_source
 @pytest.fixture(scope="module")
 def tiny(root: Path) -> Path:
     """The model of the repository: four layers."""
-    return root / "tests" / "models" / "tiny.bin"
+    return root / "fourcc" / "example" / "tiny.bin"
 
 
 @pytest.fixture(scope="module")

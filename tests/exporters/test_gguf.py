@@ -145,7 +145,7 @@ def test_the_tokenizer_of_llama2c(mixed: Path, tmp_path: Path) -> None:
 
 def test_the_same_tokens(root: Path, tmp_path: Path) -> None:
     """A trained vocabulary cuts texts as before; so its letters are tokens, without which the two rules differ."""
-    models = root / "tests" / "models"
+    models = root / "fourcc" / "example"
     fourcc.convert(models / "tiny.bin", tmp_path / "a.bin", tokenizer=models / "tiny_tokenizer.bin")
     export(tmp_path / "a.bin", tmp_path / "out.gguf")
     fourcc.convert(tmp_path / "out.gguf", tmp_path / "b.bin")
@@ -419,7 +419,7 @@ def test_notes_of_a_tokenizer_that_cannot_go_along(tmp_path: Path) -> None:
 
 def test_the_chat_template(root: Path) -> None:
     """A template in its own file becomes a key; the keys of a GGUF file need no addition."""
-    data = (root / "tests" / "models" / "tiny_tokenizer.bin").read_bytes()
+    data = (root / "fourcc" / "example" / "tiny_tokenizer.bin").read_bytes()
     keys, _ = tokenizer_keys({"tokenizer.bin": data, "chat_template.jinja": b"{{ x }}"}, "m")
     assert keys[-1] == GGUFKey("tokenizer.chat_template", STRING, b"{{ x }}")
     own = msgpack.packb({"tokenizer.chat_template": "{{ y }}"})
@@ -429,7 +429,7 @@ def test_the_chat_template(root: Path) -> None:
 
 def test_chat_templates_of_other_names(root: Path) -> None:
     """Templates of files and of the tokenizer's configuration become keys, which are read as they were."""
-    data = (root / "tests" / "models" / "tiny_tokenizer.bin").read_bytes()
+    data = (root / "fourcc" / "example" / "tiny_tokenizer.bin").read_bytes()
     named = [{"name": "default", "template": "{{ x }}"}, {"name": "rag", "template": "é"}]
     blobs = {
         "tokenizer.bin": data,

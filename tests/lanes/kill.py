@@ -18,7 +18,7 @@ from pathlib import Path
 import fourcc
 from fourcc.files.write import SUFFIX
 
-MODEL = Path(__file__).resolve().parent.parent / "models" / "tiny.bin"
+MODEL = Path(__file__).resolve().parents[2] / "fourcc" / "example" / "tiny.bin"
 OLD, NEW = "F16", "Q8_B,F16"
 
 

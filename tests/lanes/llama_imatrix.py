@@ -25,7 +25,7 @@ from fourcc.models.opening import open_to_run
 from fourcc.models.windows import Window
 from fourcc.sources import open_source
 
-MODELS = Path(__file__).parent.parent / "models"
+MODELS = Path(__file__).parents[2] / "fourcc" / "example"
 TEXT = "heldout.txt"
 CHUNKS, CHUNK = 3, 64
 KINDS = ("gguf", "dat")
@@ -88,8 +88,8 @@ def main() -> None:
         "by": "tests/lanes/llama_imatrix.py",
         "date": dt.datetime.now(dt.UTC).date().isoformat(),
         "llama-imatrix": version,
-        "model": "tests/models/tiny.bin, exported as GGUF",
-        "text": f"the first {CHUNKS} chunks of {CHUNK} tokens of tests/models/{TEXT}",
+        "model": "fourcc/example/tiny.bin, exported as GGUF",
+        "text": f"the first {CHUNKS} chunks of {CHUNK} tokens of fourcc/example/{TEXT}",
         "holds": "the files, base64",
     }
     Path(sys.argv[1]).write_text(json.dumps({"provenance": provenance, "files": files}, indent=1) + "\n")

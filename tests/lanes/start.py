@@ -30,7 +30,7 @@ def total(x):
 
 print(total(np.ones(10)))
 """
-MODELS = Path(__file__).parents[1] / "models"
+MODELS = Path(__file__).parents[2] / "fourcc" / "example"
 
 
 def seconds(command: Sequence[str | Path], folder: Path) -> float:

@@ -53,7 +53,7 @@ def test_a_random_mix_fills_its_size(seed: int) -> None:
 
 def test_a_uniform_policy_protects_the_embedding(root: Path, tmp_path: Path) -> None:
     """Its encoder's options are those that are asked for."""
-    tiny = root / "tests" / "models" / "tiny.bin"
+    tiny = root / "fourcc" / "example" / "tiny.bin"
     fourcc.convert(tiny, tmp_path / "m.bin", policy=uniform("Q4_A:method=equal-count"))
     with fourcc.open(tmp_path / "m.bin") as model:
         assert isinstance(model, fourcc.Model)
@@ -77,7 +77,7 @@ def test_texts_have_no_story_in_common(tmp_path: Path) -> None:
 @pytest.mark.thorough
 def test_rows_of_our_own_model(root: Path, tmp_path: Path) -> None:
     """From the text to the findings: files have the size that was asked for, and no mix is worse than uniform ones."""
-    models = root / "tests" / "models"
+    models = root / "fourcc" / "example"
     told = (models / "heldout.txt").read_text(encoding="utf-8").split("\n\n")
     files = []
     for name, part in (("a", told[:40]), ("b", told[40:50]), ("c", told[50:80])):

@@ -29,7 +29,7 @@ def lane() -> ModuleType:
 
 def test_a_mixed_model(lane: ModuleType, root: Path, tmp_path: Path) -> None:
     """On float32 weights both give the same logits; on the same blocks they differ by their roundings."""
-    models = root / "tests" / "models"
+    models = root / "fourcc" / "example"
     found = lane.compare(tmp_path, models / "tiny.bin", models / "tiny_tokenizer.bin")
     assert {"F16", "F32", "Q4_0", "Q8_0"} <= set(found.tags)
     assert found.plain < lane.PLAIN

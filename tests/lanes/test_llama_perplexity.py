@@ -18,7 +18,7 @@ TEXT = 40_000  # bytes
 
 def test_our_own_model(root: Path, tmp_path: Path) -> None:
     """Rows of 176 fit no type, and stay in float32."""
-    models = root / "tests" / "models"
+    models = root / "fourcc" / "example"
     told = (models / "heldout.txt").read_text(encoding="utf-8").split("\n\n")
     files = []
     for name, part in (("a", told[:60]), ("b", told[60:75]), ("c", told[75:200])):

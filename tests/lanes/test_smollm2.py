@@ -71,7 +71,7 @@ def theirs(keys: dict[str, Any]) -> tokenizers.Tokenizer:
 
 def test_a_page_is_cut_alike(root: Path, ours: Tokenizer, theirs: tokenizers.Tokenizer) -> None:
     """Each story is compared by itself."""
-    stories = (root / "tests/models/heldout.txt").read_text().split("\n\n")[:400]
+    stories = (root / "fourcc/example/heldout.txt").read_text().split("\n\n")[:400]
     assert [ours.encode(story) for story in stories] == [theirs.encode(story).ids for story in stories]
     assert [ours.text(ours.encode(story)) for story in stories] == stories
 
@@ -119,7 +119,7 @@ def test_it_answers(path: Path) -> None:
 def test_it_is_measured(root: Path, path: Path, tmp_path: Path) -> None:
     """Simple stories are easy for it."""
     text = tmp_path / "text.txt"
-    text.write_text((root / "tests/models/heldout.txt").read_text()[:6000])
+    text.write_text((root / "fourcc/example/heldout.txt").read_text()[:6000])
     found = json.loads(fourcc("eval", path, "--text", text, "--json"))
     print(json.dumps(found, indent=1))
     assert 2 < found["models"][0]["perplexity"]["mean"] < 30

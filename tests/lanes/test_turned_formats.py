@@ -99,7 +99,7 @@ def test_feedback_lowers_the_output_error(kind: str) -> None:
 @pytest.fixture(scope="module")
 def calibrated(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A short calibration of our own model, with Hessians."""
-    models, calib = root / "tests" / "models", tmp_path_factory.mktemp("calibrated") / "m.calib"
+    models, calib = root / "fourcc" / "example", tmp_path_factory.mktemp("calibrated") / "m.calib"
     tokenizer = models / "tiny_tokenizer.bin"
     fourcc.calibrate(
         models / "tiny.bin",
@@ -116,7 +116,7 @@ def calibrated(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("kind", FORMATS)
 def test_a_model_is_converted_and_evaluated(root: Path, tmp_path: Path, calibrated: Path, kind: str) -> None:
     """With error feedback; matrices of 176 columns do not fit blocks of 32."""
-    models, fmt, out = root / "tests" / "models", FORMATS[kind], tmp_path / "m.bin"
+    models, fmt, out = root / "fourcc" / "example", FORMATS[kind], tmp_path / "m.bin"
     model, reading = models / "tiny.bin", {"tokenizer": models / "tiny_tokenizer.bin", "documents": True}
     data = fourcc.open_calibration(calibrated)
     with registry.trying(fmt):

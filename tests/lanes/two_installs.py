@@ -18,8 +18,8 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-MODEL = ROOT / "tests" / "models" / "tiny.bin"
-TOKENIZER = ROOT / "tests" / "models" / "tiny_tokenizer.bin"
+MODEL = ROOT / "fourcc" / "example" / "tiny.bin"
+TOKENIZER = ROOT / "fourcc" / "example" / "tiny_tokenizer.bin"
 PAIRS = 4  # pairs of processes a job: where a process happens to get its memory counts for some percent
 FORMATS = "F32,F16,BF16,Q4_0,Q8_0,Q8_A,Q8_B,Q4_A,Q4_K,Q6_K,NF4"
 

@@ -9,8 +9,8 @@ from tests.layout.source import modules, tree_of
 
 # Lowest layer first; a module imports only from layers below its own. Lazy imports count.
 LAYERS = [
-    {"arrays", "errors", "metrics", "kernels", "dtypes", "naming", "progress", "settings", "tags"},
-    {"files", "geometry", "networks", "threads"},
+    {"arrays", "errors", "metrics", "kernels", "dtypes", "naming", "progress", "settings", "tags", "example"},
+    {"drawing", "files", "geometry", "networks", "threads"},
     {"part"},
     {"packing", "spec"},
     {"block_layout", "compute"},
@@ -26,6 +26,7 @@ LAYERS = [
     {"exporters"},
     {"calibration"},
     {"quantizing"},
+    {"reporting"},
     {"bench"},  # beside `compute`, bench is the only folder that imports kernels, for its rooflines
     {"cli"},
 ]

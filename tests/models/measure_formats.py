@@ -18,8 +18,8 @@ import fourcc
 from fourcc.plugins.entries import OWN
 from fourcc.plugins.registry import registry
 
-HERE = Path(__file__).parent
-MODEL, TOKENIZER, TEXT = HERE / "tiny.bin", HERE / "tiny_tokenizer.bin", HERE / "heldout.txt"
+EXAMPLE = Path(__file__).parents[2] / "fourcc" / "example"  # the shipped model
+MODEL, TOKENIZER, TEXT = EXAMPLE / "tiny.bin", EXAMPLE / "tiny_tokenizer.bin", EXAMPLE / "heldout.txt"
 WIDTHS = (96, 176)  # columns of the shipped model's matrices
 
 
@@ -39,7 +39,7 @@ def candidates() -> dict[str, fourcc.Policy]:
             for choice in option.choices:
                 text = RULES.format(tag=tag, option=option.name, choice=choice)
                 made[f"{tag} {choice}"] = fourcc.Policy.parse(text, "table")
-    made["mixed.toml"] = fourcc.Policy.read(HERE / "mixed.toml")
+    made["mixed.toml"] = fourcc.Policy.read(EXAMPLE / "mixed.toml")
     return made
 
 

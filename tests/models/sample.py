@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
-HERE = Path(__file__).parent
+EXAMPLE = Path(__file__).parents[2] / "fourcc" / "example"  # the shipped model
 BOS = 1
 
 
@@ -164,8 +164,8 @@ def main() -> None:
     """Continue a text with the tiny model, or measure its loss on a file of stories."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("prompt", nargs="?", default="")
-    parser.add_argument("--model", type=Path, default=HERE / "tiny.bin")
-    parser.add_argument("--tokenizer", type=Path, default=HERE / "tiny_tokenizer.bin")
+    parser.add_argument("--model", type=Path, default=EXAMPLE / "tiny.bin")
+    parser.add_argument("--tokenizer", type=Path, default=EXAMPLE / "tiny_tokenizer.bin")
     parser.add_argument("--temperature", type=float, default=0.0)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--score", type=Path, metavar="FILE", help="stories with an empty line between them")

@@ -81,7 +81,7 @@ def test_the_model_s_ends_are_united_with_the_tokenizer_s(said: object, more: se
 
 def test_llama2c_s_rule(root: Path) -> None:
     """BOS alone, unless the model says more; in a talk EOS."""
-    tiny = open_tokenizer({"tokenizer.bin": (root / "tests/models/tiny_tokenizer.bin").read_bytes()})
+    tiny = open_tokenizer({"tokenizer.bin": (root / "fourcc/example/tiny_tokenizer.bin").read_bytes()})
     assert ends_of(tiny, {}) == {1}
     assert ends_of(tiny, {"eos_token_id": [2, 9]}) == {1, 2, 9}
     assert TEMPLATES["llama2"].ends(tiny) == {2}

@@ -20,7 +20,7 @@ from tests.running.variants import broken, padded, permuted, with_json
 @pytest.fixture(scope="module")
 def models(root: Path) -> Path:
     """The folder of the shipped model."""
-    return root / "tests" / "models"
+    return root / "fourcc" / "example"
 
 
 @pytest.fixture(scope="module")
@@ -257,7 +257,7 @@ def test_a_name_of_a_file_is_no_text(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.chdir(tmp_path)
     written = tmp_path / "held.txt"
     written.write_text("Once upon a time")
-    source = Path(__file__).parents[1] / "models" / "tiny.bin"
+    source = Path(__file__).parents[2] / "fourcc" / "example" / "tiny.bin"
     tokenizer = source.with_name("tiny_tokenizer.bin")
     with pytest.raises(UsageError, match=r"the text is the name of a file: found 'held.txt'.*pathlib.Path"):
         fourcc.evaluate(source, "held.txt", tokenizer=tokenizer)

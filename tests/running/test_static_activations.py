@@ -29,14 +29,14 @@ COMMON = Policy.shorthand("Q8_0,F16")  # rows of 176 take no Q8_0
 @pytest.fixture(scope="module")
 def tiny(root: Path) -> Path:
     """The shipped model, float32."""
-    return root / "tests" / "models" / "tiny.bin"
+    return root / "fourcc" / "example" / "tiny.bin"
 
 
 @pytest.fixture(scope="module")
 def calibration(tiny: Path, root: Path, tmp_path_factory: pytest.TempPathFactory) -> Calibration:
     """A calibration of it on a few stories."""
     folder = tmp_path_factory.mktemp("calibration")
-    text, tokenizer = root / "tests" / "models" / "heldout.txt", tiny.with_name("tiny_tokenizer.bin")
+    text, tokenizer = root / "fourcc" / "example" / "heldout.txt", tiny.with_name("tiny_tokenizer.bin")
     return fourcc.calibrate(tiny, text, folder / "tiny.calib", tokenizer=tokenizer, tokens=600, documents=True)
 
 
@@ -171,7 +171,7 @@ def test_exports_say_that_ranges_are_left_out(
 
 def test_a_model_is_measured_in_all_three_ways_at_once(tiny: Path, static: Path, root: Path) -> None:
     """As alone, with one copy of the weights; only the static one names ranges."""
-    text = (root / "tests" / "models" / "heldout.txt").read_text()
+    text = (root / "fourcc" / "example" / "heldout.txt").read_text()
     with ExitStack() as stack:
         model = open_to_run(static, stack)[0]
         against = open_to_run(tiny, stack, tokenizer=tiny.with_name("tiny_tokenizer.bin"))[0]

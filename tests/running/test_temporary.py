@@ -16,7 +16,7 @@ LINE = "{id} 25 {device} / {folder} rw,relatime shared:1 - {kind} none rw,size=1
 @pytest.fixture
 def tiny(root: Path) -> Path:
     """The shipped model."""
-    return root / "tests" / "models" / "tiny.bin"
+    return root / "fourcc" / "example" / "tiny.bin"
 
 
 def mounts(path: Path, kind: str) -> Path:

@@ -60,7 +60,7 @@ def slow_encode(tokenizer: Llama2cTokenizer, text: str) -> list[int]:
 @pytest.fixture(scope="module")
 def tiny(root: Path) -> Llama2cTokenizer:
     """The shipped model's."""
-    return read_llama2c((root / "tests/models/tiny_tokenizer.bin").read_bytes(), "tiny")
+    return read_llama2c((root / "fourcc/example/tiny_tokenizer.bin").read_bytes(), "tiny")
 
 
 @pytest.fixture(scope="module")
@@ -201,7 +201,7 @@ def test_damage_is_named(name: str) -> None:
 @given(st.data())
 def test_any_damage_is_an_error_of_ours(root: Path, data: st.DataObject) -> None:
     """Cut or changed anywhere: refused by name, or a tokenizer that works."""
-    raw = bytearray((root / "tests/models/tiny_tokenizer.bin").read_bytes())
+    raw = bytearray((root / "fourcc/example/tiny_tokenizer.bin").read_bytes())
     raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
     try:
         tokenizer = read_llama2c(bytes(raw[: data.draw(st.integers(0, len(raw)))]), "damaged")

@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 
 def stories() -> list[str]:
     """A hundred short stories."""
-    return (ROOT / "tests/models/heldout.txt").read_text().split("\n\n")[:100]
+    return (ROOT / "fourcc/example/heldout.txt").read_text().split("\n\n")[:100]
 
 
 def scored(**options: Any) -> bytes:

@@ -96,7 +96,7 @@ def test_a_usual_file_looks_at_no_metadata(tmp_path: Path) -> None:
 def test_a_plugin_comes_before_a_guess(install: Install, root: Path) -> None:
     """llama2.c's first version has no mark."""
     install(odd(recognises=lambda path, head: True))
-    with fourcc.open(root / "tests" / "models" / "tiny.bin") as source:
+    with fourcc.open(root / "fourcc" / "example" / "tiny.bin") as source:
         assert source.kind == "odd"
 
 
