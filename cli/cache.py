@@ -71,7 +71,7 @@ def cache(context: typer.Context, *, clear: Clear = False, as_json: Json = False
     if clear:
         terminal.out("cleared")
     if not_kept is not None:
-        terminal.out(f"not used: {not_kept}")
+        tables.paragraph(f"not used: {not_kept}")
 
 
 def _remove(paths: list[Path]) -> None:
@@ -103,7 +103,7 @@ def build(*, formats: Formats = None, threads: Threads = None, quiet: Quiet = Fa
         json_documents.show("cache-build", {"folder": folder, **counts, "seconds": round(seconds, 1)})
         return
     taking = f" in {units.clock(seconds)}" if missing else ""
-    terminal.out(f"{len(needed)} kernels: {there} were there, {len(missing)} compiled{taking}")
+    tables.paragraph(f"{len(needed)} kernels: {there} were there, {len(missing)} compiled{taking}")
 
 
 def _check() -> None:

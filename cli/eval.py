@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fourcc.cli.render import json_documents, terminal
+from fourcc.cli.render import json_documents, tables
 from fourcc.cli.render.eval_tables import Measured
 from fourcc.cli.render.progress import Progress
 from fourcc.cli.shared import options
@@ -99,7 +99,7 @@ def _show(measured: Measured, failures: list[str], *, as_json: bool) -> None:
         return json_documents.show("eval", {**measured.document(), "failed": failures}, version=2)
     measured.show()
     for line in failures:
-        terminal.out(line)
+        tables.paragraph(line, style=("red",))
     return None
 
 

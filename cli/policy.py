@@ -25,6 +25,8 @@ Examples:
   fourcc policy show --recipe Q4_K_M > mixed.toml
   fourcc policy show model.bin --resolved"""
 
+RECIPES = (Column("recipe"), Column("summary", wraps=30))
+
 PolicyFile = Annotated[Path, typer.Argument(metavar="POLICY", help="The policy, a TOML file.")]
 File = Annotated[Path | None, typer.Argument(metavar="FILE", help="A model.bin.")]
 Resolved = Annotated[
@@ -67,7 +69,7 @@ def check(
         else:
             plan_table.show(planned, as_json=False)
             for line in unmet:
-                terminal.out(terminal.safe(f"unmet: {line}"))
+                tables.paragraph(f"unmet: {line}", style=("red",))
     if unmet:
         raise typer.Exit(1)
 
@@ -81,7 +83,7 @@ def list_recipes(*, as_json: options.Json = False) -> None:
     if as_json:
         json_documents.show("recipes", {"recipes": [{"name": one.name, "summary": one.summary} for one in listed]})
         return
-    tables.show((Column("recipe"), Column("summary", shrinks=True)), [[one.name, one.summary] for one in listed])
+    tables.show(RECIPES, [[one.name, one.summary] for one in listed])
 
 
 @app.command(epilog=SHOW_EPILOG)

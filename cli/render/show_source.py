@@ -8,17 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fourcc.cli.render import json_documents, tables, terminal, units
+from fourcc.cli.render.cell_styles import by_bits
 from fourcc.cli.render.tables import Column
 
 if TYPE_CHECKING:
     from fourcc.sources.source import Source, SourceTensor, Unreadable
 
 COLUMNS = (
-    Column("tensor", shrinks=True),
+    Column("tensor"),
     Column("shape"),
     Column("tag"),
-    Column("bits/weight", right=True),
-    Column("bytes", right=True),
+    Column("bits/weight", right=True, style=by_bits),
+    Column("bytes", right=True, leave=1),
 )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fourcc.cli.render import json_documents, tables, terminal, units
+from fourcc.cli.render.cell_styles import by_bits, by_decibels
 from fourcc.cli.render.tables import Column
 
 if TYPE_CHECKING:
@@ -15,22 +16,22 @@ if TYPE_CHECKING:
 
 FORMATS = (
     Column("tag"),
-    Column("bits/weight", right=True),
-    Column("SQNR dB", right=True),
+    Column("bits/weight", right=True, style=by_bits),
+    Column("SQNR dB", right=True, style=by_decibels),
     Column("dB/bit", right=True),
     Column("to 6.02 dB/bit", right=True),
     Column("fits", right=True),
     Column("chosen", right=True),
 )
-ONE = (*FORMATS[:5], Column("chosen"), Column("why not"))
+ONE = (*FORMATS[:5], Column("chosen"), Column("why not", wraps=30))
 TENSORS = (
-    Column("tensor", shrinks=True),
-    Column("shape"),
+    Column("tensor"),
+    Column("shape", leave=2),
     Column("stored"),
     Column("suggested"),
-    Column("bits/weight", right=True),
-    Column("SQNR dB", right=True),
-    Column("to 6.02 dB/bit", right=True),
+    Column("bits/weight", right=True, style=by_bits),
+    Column("SQNR dB", right=True, style=by_decibels),
+    Column("to 6.02 dB/bit", right=True, leave=1),
 )
 
 
@@ -48,7 +49,7 @@ def show(file: Path, suggestions: list[Suggestion], *, as_json: bool) -> None:
         tables.show(TENSORS, [_row(each) for each in tried])
     terminal.out("")
     for line in _summary(suggestions):
-        terminal.out(line)
+        tables.paragraph(line)
 
 
 def _formats(tried: list[Suggestion]) -> None:
