@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fourcc.cli.render import json_documents, tables, terminal, units
+from fourcc.cli.render.help_pages import Commands
 from fourcc.cli.render.progress import Progress
 from fourcc.cli.shared.options import Json, Quiet, Threads
 from fourcc.errors import OutputError, UsageError
@@ -40,7 +41,7 @@ Formats = Annotated[
     typer.Option("--format", metavar="TAG[,TAG]", help="Formats.  [default: all built-in ones with a kernel]"),
 ]
 
-app = typer.Typer(name="cache", help="Show, clear or build the compiled kernels on disk.", rich_markup_mode=None)
+app = Commands(name="cache", help="Show, clear or build the compiled kernels on disk.")
 
 
 def register(parent: typer.Typer) -> None:

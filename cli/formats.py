@@ -41,7 +41,7 @@ COLUMNS = (
     Column("provided by", leave=1),
     Column("summary", wraps=30),
 )
-FILES = (Column("kind"), Column("can"), Column("suffix"), Column("provided by", leave=1), Column("summary", wraps=30))
+FILES = (Column("kind"), Column("can"), Column("suffix"), Column("provided by", leave=1), Column("summary", wraps=24))
 BELONGS = {
     "block": "for each block",
     "weight": "for each weight",

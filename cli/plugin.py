@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fourcc.cli.render import json_documents, plugin_report, terminal
+from fourcc.cli.render.help_pages import Commands
 from fourcc.cli.render.progress import Progress
 from fourcc.cli.shared import options
 from fourcc.errors import UsageError
@@ -68,7 +69,7 @@ Limit = Annotated[
 Asked = Annotated[str | None, typer.Argument(metavar="TAG", help="The format.", show_default=False)]
 File = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="File to write.")]
 
-app = typer.Typer(name="plugin", help="Write a format's package, or examine a format.", rich_markup_mode=None)
+app = Commands(name="plugin", help="Write a format's package, or examine a format.")
 
 
 def register(parent: typer.Typer) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fourcc.cli.render import json_documents, plan_table, tables, terminal
+from fourcc.cli.render.help_pages import Commands
 from fourcc.cli.render.tables import Column
 from fourcc.cli.shared import options
 from fourcc.errors import InputError, UsageError
@@ -33,7 +34,7 @@ Resolved = Annotated[
     bool, typer.Option("--resolved", help="Name each tensor's format instead of the rules that chose it.")
 ]
 
-app = typer.Typer(name="policy", help="Try a policy, or show a file's.", rich_markup_mode=None)
+app = Commands(name="policy", help="Try a policy, or show a file's.")
 
 
 def register(parent: typer.Typer) -> None:

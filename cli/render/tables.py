@@ -126,25 +126,19 @@ def _places(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> list[P
 
 
 def _lines(columns: Sequence[Column], cells: Sequence[Sequence[str]], found: Layout) -> Iterator[str]:
-    titles = [column.title for column in columns]
-    for line in _row(columns, titles, found, lambda _: ("bold",)):
-        yield from line
+    yield from _row(columns, [column.title for column in columns], found, lambda _: ("bold",))
     for row in cells:
-        for line in _row(columns, row, found):
-            yield from line
+        yield from _row(columns, row, found)
 
 
-def _row(
-    columns: Sequence[Column], cells: Sequence[str], found: Layout, style: Style | None = None
-) -> Iterator[Iterator[str]]:
-    """The lines of a row: those of its first columns, then the others, indented."""
+def _row(columns: Sequence[Column], cells: Sequence[str], found: Layout, style: Style | None = None) -> Iterator[str]:
+    """The lines of a row: those of its first columns, then the others, indented. Further lines have at least a cell."""
     for number, line in enumerate(found.lines):
-        texts = [
-            wrapped(cells[index], found.widths[index]) if columns[index].wraps else [cells[index]] for index in line
-        ]
-        sides = [(columns[index], found.widths[index], style or columns[index].style) for index in line]
-        start = " " * INDENT if number else ""
-        yield (start + _line(pieces, sides) for pieces in zip_longest(*texts, fillvalue=""))
+        texts = [wrapped(cells[i], found.widths[i]) if columns[i].wraps else [cells[i]] for i in line]
+        sides = [(columns[i], found.widths[i], style or columns[i].style) for i in line]
+        if number == 0 or any(cells[i] for i in line):
+            for pieces in zip_longest(*texts, fillvalue=""):
+                yield " " * INDENT * bool(number) + _line(pieces, sides)
 
 
 def _line(cells: Sequence[str], sides: Sequence[tuple[Column, int, Style | None]]) -> str:
