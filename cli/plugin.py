@@ -23,9 +23,15 @@ Examples:
   fourcc plugin new fourcc-tern --tag Tern
   fourcc plugin new fourcc-book --tag Book --like codebook -o ~/src/book
 
-The package is complete: it installs, passes its own tests, and its format works. Change it into yours.
-Kinds: fused (a formula for a block), codebook (learnt for each matrix), rotation (a Hadamard transform),
-sparse (outliers by place), calibrated (weighs errors by importance)."""
+\b
+Kinds:
+  fused       a formula for a block
+  codebook    a codebook learnt for each matrix
+  rotation    a Hadamard transform before the codes
+  sparse      outliers, by their places
+  calibrated  codes that weigh errors by importance
+
+The package is complete: it installs, passes its own tests, and its format works. Change it into yours."""
 TEST_EPILOG = """\b
 Examples:
   fourcc plugin test Tern
@@ -143,7 +149,7 @@ def examine(  # noqa: PLR0913 - one an option
 ) -> None:
     """Examine a format: what it costs, what it promises, what it breaks.
 
-    Other processes examine it: it may end its own.
+    The checks run in processes of their own, so a format that crashes ends no more than those.
     """
     checks = _chosen(only or [], quick=quick)
     if listed:

@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from fourcc.cli.render import terminal
-from fourcc.cli.render.help_texts import columns_of, examples, paragraphs
+from fourcc.cli.render.help_texts import commands, paragraphs, two_columns
 from fourcc.cli.render.text_width import text_width, wrapped
 
 if TYPE_CHECKING:
@@ -75,13 +75,13 @@ def summary(text: str) -> str:
     return " ".join(cleandoc(text).partition("\n\n")[0].split())
 
 
-def _page(command: TyperCommand | TyperGroup, ctx: Any, commands: Mapping[str, Rows]) -> Iterator[str]:  # noqa: ANN401
+def _page(command: TyperCommand | TyperGroup, ctx: Any, lists: Mapping[str, Rows]) -> Iterator[str]:  # noqa: ANN401
     width = min(WIDEST, terminal.width(sys.stdout))
     yield from _usage(command, ctx, width)
     if command.help:
         yield ""
         yield from (f"{INDENT}{line}".rstrip() for line in paragraphs(cleandoc(command.help), width - len(INDENT)))
-    for sections in (_options(command, ctx), commands):
+    for sections in (_options(command, ctx), lists):
         everything = [row for rows in sections.values() for row in rows]
         for heading, rows in sections.items():
             yield from ("", terminal.styled(f"{heading}:", "bold"), *_definitions(rows, everything, width))
@@ -127,15 +127,16 @@ def _definitions(rows: Rows, everything: Rows, width: int) -> Iterator[str]:
 
 
 def _epilog(text: str, width: int) -> Iterator[str]:
-    """Paragraphs; one that begins with a backspace keeps its lines, among them examples and terms with explanations."""
+    """Paragraphs; one that begins with a backspace keeps its lines: a heading, commands, or terms with explanations."""
     for number, paragraph in enumerate(text.split("\n\n")):
         if number:
             yield ""
         if paragraph.startswith("\b\n"):
-            for line in paragraph.splitlines()[1:]:
-                if line.endswith(":") and not line.startswith(" "):
-                    yield terminal.styled(line, "bold")
-                else:
-                    yield from examples(line, width) if line.startswith(" ") else columns_of(line, width)
+            lines = paragraph.splitlines()[1:]
+            fitted = commands if lines[0] == "Examples:" else two_columns
+            if not lines[0].startswith(" ") and lines[0].endswith(":"):
+                yield terminal.styled(lines.pop(0), "bold")
+            for line in lines:
+                yield from fitted(line, width)
         else:
             yield from paragraphs(paragraph, width)

@@ -9,7 +9,7 @@ from fourcc.cli.render.text_width import text_width, wrapped
 
 WORD = r"""(?:[^\s"']|"[^"]*"|'[^']*')+"""  # of a command; what is quoted belongs to one word
 PIECES = re.compile(rf"-\S* (?![-|&>]){WORD}|{WORD}")  # an option with its value, or a word
-TWO_COLUMNS = re.compile(r"(\S.*?\S?\s{2,})(\S.*)")
+TWO_COLUMNS = re.compile(r"(\s*\S.*?\s{2,})(\S.*)")
 BACKSLASH, FURTHER = " \\", "    "
 LEAST = 24  # columns that a second column needs
 
@@ -22,28 +22,29 @@ def paragraphs(text: str, width: int) -> Iterator[str]:
         yield from wrapped(" ".join(paragraph.split()), width)
 
 
-def columns_of(line: str, width: int) -> Iterator[str]:
+def two_columns(line: str, width: int) -> Iterator[str]:
     """A line of a term and its explanation, which goes on below itself, or below the term where that is too narrow."""
-    found = TWO_COLUMNS.fullmatch(line)
+    start, found = _indent(line), TWO_COLUMNS.fullmatch(line)
     if found is None or text_width(line) <= width:
-        yield from wrapped(line, width)
+        yield from (start + each for each in wrapped(line.strip(), width - len(start)))
         return
     term, text = found.groups()
-    blanks = " " * len(term) if width - len(term) >= LEAST else FURTHER
+    beside = width - len(term) >= LEAST
+    blanks = " " * len(term) if beside else start + FURTHER
     first, *rest = wrapped(text, width - len(blanks))
-    yield from (term + first,) if blanks != FURTHER else (term.rstrip(), blanks + first)
+    yield from (term + first,) if beside else (term.rstrip(), blanks + first)
     yield from (blanks + each for each in rest)
 
 
-def examples(line: str, width: int) -> Iterator[str]:
+def commands(line: str, width: int) -> Iterator[str]:
     r"""A command, which goes on in the next line behind a backslash where it is too long.
 
-    >>> for line in examples("  fourcc convert a.bin -o b.bin --format F16", 34):
+    >>> for line in commands("  fourcc convert a.bin -o b.bin --format F16", 34):
     ...     print(line)
       fourcc convert a.bin -o b.bin \
           --format F16
     """
-    start = " " * (len(line) - len(line.lstrip()))
+    start = _indent(line)
     if text_width(line) <= width:
         yield line
         return
@@ -56,3 +57,7 @@ def examples(line: str, width: int) -> Iterator[str]:
         else:
             current += f" {piece}"
     yield current
+
+
+def _indent(line: str) -> str:
+    return line[: len(line) - len(line.lstrip())]

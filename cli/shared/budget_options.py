@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from fourcc.calibration.to_budget import ToBudget
     from fourcc.progress import OnProgress
 
-PANEL = "With --budget"  # heading of a help page
+PANEL = "With a budget"  # heading of a help page
 
 Size = Annotated[
     str | None,
