@@ -75,7 +75,7 @@ def summary(text: str) -> str:
     return " ".join(cleandoc(text).partition("\n\n")[0].split())
 
 
-def _page(command: TyperCommand | TyperGroup, ctx: Any, lists: Mapping[str, Rows]) -> Iterator[str]:  # noqa: ANN401
+def _page(command: TyperCommand | TyperGroup, ctx: Any, lists: Mapping[str, Rows]) -> Iterator[str]:  # noqa: ANN401 - typer's own context has no public name
     width = min(WIDEST, terminal.width(sys.stdout))
     yield from _usage(command, ctx, width)
     if command.help:
@@ -89,14 +89,14 @@ def _page(command: TyperCommand | TyperGroup, ctx: Any, lists: Mapping[str, Rows
         yield from ("", *_epilog(cleandoc(command.epilog), width))
 
 
-def _usage(command: TyperCommand | TyperGroup, ctx: Any, width: int) -> Iterator[str]:  # noqa: ANN401
+def _usage(command: TyperCommand | TyperGroup, ctx: Any, width: int) -> Iterator[str]:  # noqa: ANN401 - typer's own context has no public name
     pieces = [piece.strip("{}") for piece in command.collect_usage_pieces(ctx)]
     first, *rest = wrapped(f"Usage: {' '.join([ctx.command_path, *pieces])}", width)
     yield first.replace("Usage:", terminal.styled("Usage:", "bold"), 1)
     yield from (BELOW + line for each in rest for line in wrapped(each, width - len(BELOW)))
 
 
-def _options(command: TyperCommand | TyperGroup, ctx: Any) -> dict[str, Rows]:  # noqa: ANN401
+def _options(command: TyperCommand | TyperGroup, ctx: Any) -> dict[str, Rows]:  # noqa: ANN401 - typer's own context has no public name
     """Heading -> names and explanations of the arguments or options below it; plain options come last but one."""
     sections: dict[str, Rows] = {"Arguments": [], "Options": []}
     for parameter in command.get_params(ctx):

@@ -12,7 +12,7 @@ from itertools import zip_longest
 from typing import NamedTuple
 
 from fourcc.cli.render import terminal
-from fourcc.cli.render.table_layout import INDENT, Layout, Place, layout
+from fourcc.cli.render.table_layout import INDENT, ColumnRoom, TableLayout, layout
 from fourcc.cli.render.text_width import longest_word, text_width, wrapped
 
 GAP = "  "
@@ -115,23 +115,25 @@ def shortened(text: str, size: int) -> str:
     return text[: size - len(DOTS) - end] + DOTS + text[len(text) - end :]
 
 
-def _places(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> list[Place]:
+def _places(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> list[ColumnRoom]:
     places = []
     for column, *texts in zip(columns, *cells, strict=True):
         width = max(map(text_width, [column.title, *texts]))
         words = max(map(longest_word, texts), default=0) if column.wraps else 0
         least = min(width, max(column.wraps, text_width(column.title), words)) if column.wraps else width
-        places.append(Place(width, least, column.leave))
+        places.append(ColumnRoom(width, least, column.leave))
     return places
 
 
-def _lines(columns: Sequence[Column], cells: Sequence[Sequence[str]], found: Layout) -> Iterator[str]:
+def _lines(columns: Sequence[Column], cells: Sequence[Sequence[str]], found: TableLayout) -> Iterator[str]:
     yield from _row(columns, [column.title for column in columns], found, lambda _: ("bold",))
     for row in cells:
         yield from _row(columns, row, found)
 
 
-def _row(columns: Sequence[Column], cells: Sequence[str], found: Layout, style: Style | None = None) -> Iterator[str]:
+def _row(
+    columns: Sequence[Column], cells: Sequence[str], found: TableLayout, style: Style | None = None
+) -> Iterator[str]:
     """The lines of a row: those of its first columns, then the others, indented. Further lines have at least a cell."""
     for number, line in enumerate(found.lines):
         texts = [wrapped(cells[i], found.widths[i]) if columns[i].wraps else [cells[i]] for i in line]
