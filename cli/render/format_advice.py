@@ -25,8 +25,8 @@ COLUMNS = (
 )
 MIXES = (
     "A mix of formats loses less than any of them: `fourcc quantize SRC -o OUT --size 500MB --calibration-text TEXT` "
-    "finds the best one for a size, `fourcc policy recipes` lists those of llama.cpp. `fourcc shootout SRC` compares all "
-    "formats on your own model."
+    "finds the best one for a size, `fourcc policy recipes` lists those of llama.cpp. `fourcc shootout SRC` compares "
+    "all formats on your own model."
 )
 Rated = tuple["Format", "FormatFigures"]
 

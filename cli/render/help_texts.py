@@ -50,13 +50,19 @@ def commands(line: str, width: int) -> Iterator[str]:
         return
     first, *pieces = PIECES.findall(line)
     current = start + first
-    for piece in pieces:
+    room = width - len(start + FURTHER + BACKSLASH)
+    for piece in (each for piece in pieces for each in ([piece] if text_width(piece) <= room else _words(piece))):
         if text_width(current) + 1 + text_width(piece) + len(BACKSLASH) > width:
             yield current + BACKSLASH
             current = start + FURTHER + piece
         else:
             current += f" {piece}"
     yield current
+
+
+def _words(piece: str) -> list[str]:
+    """An option and its value apart."""
+    return re.findall(WORD, piece)
 
 
 def _indent(line: str) -> str:

@@ -53,7 +53,8 @@ def show(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> tuple[Colu
     A line below it names the columns that a wider terminal shows.
     """
     cells = [list(map(terminal.safe, row)) for row in rows]
-    found = layout(_places(columns, cells), limit())
+    most = limit()
+    found = layout(_places(columns, cells, most), most)
     terminal.out("\n".join(_lines(columns, cells, found)))
     if found.hidden:
         paragraph(f"wider terminals also show: {', '.join(columns[index].title for index in found.hidden)}")
@@ -98,7 +99,7 @@ def lines(columns: Sequence[Column], rows: Sequence[Sequence[str]], limit: int |
         limit: columns of the terminal; None: no limit.
     """
     cells = [list(map(terminal.safe, row)) for row in rows]
-    return _lines(columns, cells, layout(_places(columns, cells), limit))
+    return _lines(columns, cells, layout(_places(columns, cells, limit), limit))
 
 
 def shortened(text: str, size: int) -> str:
@@ -115,12 +116,13 @@ def shortened(text: str, size: int) -> str:
     return text[: size - len(DOTS) - end] + DOTS + text[len(text) - end :]
 
 
-def _places(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> list[ColumnRoom]:
+def _places(columns: Sequence[Column], cells: Sequence[Sequence[str]], most: int | None) -> list[ColumnRoom]:
     places = []
     for column, *texts in zip(columns, *cells, strict=True):
-        width = max(map(text_width, [column.title, *texts]))
-        words = max(map(longest_word, texts), default=0) if column.wraps else 0
-        least = min(width, max(column.wraps, text_width(column.title), words)) if column.wraps else width
+        width = least = max(map(text_width, [column.title, *texts]))
+        if column.wraps and most is not None:
+            words = max(map(longest_word, [column.title, *texts]))
+            least = min(width, max(min(column.wraps, most - INDENT), words))
         places.append(ColumnRoom(width, least, column.leave))
     return places
 
