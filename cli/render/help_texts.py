@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 
 from fourcc.cli.render.text_width import text_width, wrapped
 
@@ -48,21 +49,17 @@ def commands(line: str, width: int) -> Iterator[str]:
     if text_width(line) <= width:
         yield line
         return
-    first, *pieces = PIECES.findall(line)
-    current = start + first
     room = width - len(start + FURTHER + BACKSLASH)
-    for piece in (each for piece in pieces for each in ([piece] if text_width(piece) <= room else _words(piece))):
+    pieces = [[each] if text_width(each) <= room else re.findall(WORD, each) for each in PIECES.findall(line)]
+    first, *others = chain.from_iterable(pieces)
+    current = start + first
+    for piece in others:
         if text_width(current) + 1 + text_width(piece) + len(BACKSLASH) > width:
             yield current + BACKSLASH
             current = start + FURTHER + piece
         else:
             current += f" {piece}"
     yield current
-
-
-def _words(piece: str) -> list[str]:
-    """An option and its value apart."""
-    return re.findall(WORD, piece)
 
 
 def _indent(line: str) -> str:

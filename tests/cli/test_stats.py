@@ -115,6 +115,7 @@ def test_a_narrow_terminal_gets_fewer_columns(
     """The histogram and the name stay, no line is broken, and nothing is said of a column that is left out."""
     monkeypatch.setattr(terminal, "on_terminal", lambda stream: stream is sys.stdout)
     monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("NO_COLOR", "1")
     shown, notes = run("stats", tiny, "--include", "*.w?", *more).out.split("\n\n")
     *table, hidden = shown.splitlines() if columns < 120 else [*shown.splitlines(), ""]
     assert max(map(len, [*table, *notes.splitlines()])) <= columns
