@@ -11,6 +11,7 @@ from importlib import import_module
 from math import inf, isfinite
 from typing import TYPE_CHECKING, Any
 
+from fourcc import installation
 from fourcc.analysis.offers import DB_PER_BIT, Suggestion, totals
 from fourcc.analysis.statistics import Statistics
 from fourcc.analysis.survey import Surveyed, regrouped
@@ -55,7 +56,7 @@ def check_kind(kind: str) -> Any:  # noqa: ANN401 - a module
     try:
         return import_module("matplotlib")
     except ImportError as error:
-        hint = "Install it: pip install 'fourcc[plots]'"
+        hint = installation.hint("plots")
         raise UsageError("plots need the package matplotlib, which is not installed", hint=hint) from error
 
 
