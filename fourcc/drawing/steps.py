@@ -11,7 +11,6 @@ import attrs
 from fourcc.drawing.markup import number
 from fourcc.drawing.palette import STEPS
 
-
 DIGITS = 3  # of a value in the map and in its legend
 
 
