@@ -36,7 +36,7 @@ def element(name: str, /, *content: str, **attributes: object) -> str:
     '<td class="a" data-sort="1.5">1 &lt; 2</td>'
     """
     written = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{text(value)}"'
+        f' {key.rstrip("_").replace("_", "-")}="{text(value, WHOLE)}"'
         for key, value in attributes.items()
         if value is not None
     )
