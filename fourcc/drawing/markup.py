@@ -24,6 +24,11 @@ def text(value: object, longest: int = LONGEST) -> str:
     return html.escape(shown(value, longest))
 
 
+def lines(value: str, longest: int = LONGEST) -> str:
+    """A text of several lines, each as `text` gives it: for a ``<pre>``."""
+    return "\n".join(text(line, longest) for line in value.splitlines())
+
+
 def element(name: str, /, *content: str, **attributes: object) -> str:
     """An element: its content is markup, its attributes are values.
 

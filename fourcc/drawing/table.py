@@ -48,7 +48,7 @@ def table(
     if not records:
         return ""
     columns = list(records[0])
-    right = {key for key in columns if _holds_numbers([record.get(key) for record in records])}
+    right = {key for key in columns[1:] if _holds_numbers([record.get(key) for record in records])}
     heads = [
         element("th", text((titles or {}).get(key, key)), scope="col", class_="fc-n" if key in right else None)
         for key in columns

@@ -42,11 +42,13 @@ def report(  # noqa: PLR0913 - keyword-only, one an option of the command
         FourccError: a file cannot be read, is of another model, or the page cannot be written.
     """
     check_jinja()
-    wanted = Wanted(
-        Path(src), *(None if each is None else Path(each) for each in (against, costs, calibration)), sample
-    )
+    wanted = Wanted(Path(src), _path(against), _path(costs), _path(calibration), sample)
     target = check_target(Path(out), wanted.files, force=force)
     made = gather(wanted, progress)
     with AtomicFile(target) as file:
         file.write_at(0, page(made).encode("utf-8", "backslashreplace"))
     return made
+
+
+def _path(given: str | Path | None) -> Path | None:
+    return None if given is None else Path(given)

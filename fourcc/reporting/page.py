@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from fourcc import __version__
 from fourcc.drawing.frontier import legend
-from fourcc.drawing.markup import joined
+from fourcc.drawing.markup import joined, lines
 from fourcc.drawing.styles import stylesheet
 from fourcc.drawing.table import facts
 from fourcc.errors import UsageError, shown
@@ -36,6 +36,7 @@ def page(report: ModelReport) -> str:
         report=report,
         figures=sections.figures(report),
         rule_totals=sections.rule_totals,
+        lines=lambda value: markup(lines(value)),
         open_rows=OPEN_ROWS,
         version=__version__,
         style=markup(style),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from math import isfinite
 
 from fourcc.drawing.histogram import histogram
-from fourcc.drawing.markup import element, number, size, text
+from fourcc.drawing.markup import element, lines, number, size, text
 from fourcc.drawing.table import facts, table
 from fourcc.reporting.document import ModelReport, TensorReport, WeightPicture
 from fourcc.reporting.map_cells import cells_of
@@ -82,7 +82,7 @@ def _rule(report: ModelReport, tensor: TensorReport) -> str:
     if tensor.rule is None or tensor.rule >= len(report.rules):
         return ""
     rule = report.rules[tensor.rule]
-    lines = element("pre", text(rule.text, 2000)) if rule.text else ""
+    lines = element("pre", lines(rule.text)) if rule.text else ""
     return _title("Chosen by") + element("p", element("a", f"rule[{rule.number}]", href=f"#r{rule.number}")) + lines
 
 

@@ -38,11 +38,11 @@ def _decibel(signal: float, noise: float) -> str:
 
 
 def _short(count: int) -> str:
-    """A number of weights in three digits."""
-    for unit, power in (("G", 9), ("M", 6), ("k", 3)):
+    """A number of weights; of millions three digits."""
+    for unit, power in (("G", 9), ("M", 6)):
         if count >= 10**power * 0.9995:
             return f"{count / 10**power:.3g} {unit}"
-    return str(count)
+    return f"{count:,}"
 
 
 def formats(report: ModelReport) -> str:
