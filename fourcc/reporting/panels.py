@@ -82,8 +82,8 @@ def _rule(report: ModelReport, tensor: TensorReport) -> str:
     if tensor.rule is None or tensor.rule >= len(report.rules):
         return ""
     rule = report.rules[tensor.rule]
-    lines = element("pre", lines(rule.text)) if rule.text else ""
-    return _title("Chosen by") + element("p", element("a", f"rule[{rule.number}]", href=f"#r{rule.number}")) + lines
+    written = element("pre", lines(rule.text)) if rule.text else ""
+    return _title("Chosen by") + element("p", element("a", f"rule[{rule.number}]", href=f"#r{rule.number}")) + written
 
 
 def _title(words: str) -> str:
