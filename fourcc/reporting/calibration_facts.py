@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 
 def calibration_facts(calibration: Calibration) -> dict[str, object]:
     """The facts of the file."""
-    texts = ", ".join(
-        text.name if text.digest is None else f"{text.name} ({text.digest})" for text in calibration.texts
-    )
+    texts = [text.name if text.digest is None else f"{text.name} ({text.digest})" for text in calibration.texts]
     known = {
         "file": f"{calibration.path.name}: calibration ({calibration.kind})",
         "id": calibration.digest,
