@@ -10,6 +10,7 @@ from fourcc.errors import shown
 
 LONGEST = 400  # characters of a text that is shown; longer ones are cut, and say so
 WHOLE = 1 << 20  # characters of an attribute, such as a path: callers cut names themselves
+_PLAIN = re.compile(r"[\w .,:;/()#%+*=-]*", re.ASCII)
 _ZEROS = re.compile(r"(\.\d*?)0+(?=$|e)")
 
 
@@ -21,6 +22,8 @@ def text(value: object, longest: int = LONGEST) -> str:
     >>> text("<b>"), text("a\u202eb"), text("x" * 9, 4)
     ('&lt;b&gt;', 'a\\u202eb', 'xxxx... (9 characters)')
     """
+    if isinstance(value, str) and len(value) <= longest and _PLAIN.fullmatch(value):
+        return value
     return html.escape(shown(value, longest))
 
 

@@ -20,7 +20,7 @@ class WeightPicture:
     Attributes:
         now: their statistics; weights counts those that were looked at.
         bars: counts of the histogram's bars.
-        ends: of the range that the bars divide; the outermost count what lies beyond.
+        ends: of the range that the bars divide: four standard deviations around the mean, cut to the whole range.
         before: counts of the compared model's weights in the same bars; None where there is none.
         code_counts: counts of the stored codes, or of runs of them; empty where the format has none.
         code_ends: the first and the last code.

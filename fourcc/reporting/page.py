@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from fourcc import __version__
 from fourcc.drawing.frontier import legend
-from fourcc.drawing.markup import joined, lines
+from fourcc.drawing.markup import lines
 from fourcc.drawing.styles import stylesheet
 from fourcc.drawing.table import facts
 from fourcc.errors import UsageError, shown
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from fourcc.reporting.document import ModelReport
 
 TEMPLATES = files("fourcc.reporting") / "templates"
+PARTING = "<!--panel-->"  # between the panels: the script takes one out when it is opened, so that the page loads fast
 OPEN_ROWS = 80  # a table of more rows is folded at first
 
 
@@ -65,7 +66,7 @@ def _pieces(report: ModelReport) -> dict[str, str]:
         "tensors": sections.all_tensors(report),
         "file_facts": facts(report.facts),
         "hyper_facts": facts(report.hyper),
-        "panels": joined(panels(report)),
+        "panels": PARTING.join(panels(report)),
         "differences": sections.differences(report) if report.compared else "",
         "totals": sections.compared_totals(report, report.compared) if report.compared else "",
         "calibration_facts": facts(report.calibration),

@@ -98,7 +98,7 @@ def _pictures(tensor: TensorReport, report: ModelReport) -> Iterator[str]:
     if found.bars:
         compared = None if report.compared is None or found.before is None else report.compared.name
         words = f"Histogram of the weights of {tensor.name}"
-        yield histogram(found.bars, found.ends, before=found.before, title=words, open_ends=True)
+        yield histogram(found.bars, found.ends, before=found.before, title=words)
         yield _keys(compared)
     yield facts(_measures(found))
     if found.code_counts:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from math import lcm, prod
+from collections.abc import Sequence
+from math import isfinite, lcm, prod
 
 import attrs
 
 from fourcc.analysis.diff import value_difference
-from fourcc.analysis.statistics import First, Statistics, first_reading, second_reading
-from fourcc.analysis.survey import BARS, middle, regrouped
+from fourcc.analysis.moments import Moments
+from fourcc.analysis.statistics import FAR, First, Statistics, first_reading, second_reading
 from fourcc.arrays import Parts
 from fourcc.geometry import split_shape
 from fourcc.reporting.document import WeightPicture
@@ -34,24 +35,30 @@ def picture(tensor: SourceTensor, other: SourceTensor | None, sample: int) -> We
         InputError: bytes are damaged.
     """
     some = sampled(tensor, other, sample)
-    first = first_reading(some, codes=True)
-    firsts = {"now": attrs.evolve(first, codes=Counter())}
+    threads = 1 if sample else None  # a sample is one tile or two
+    first = first_reading(some, codes=True, threads=threads)
     before = None if other is None else sampled(other, tensor, sample)
-    if before is not None:
-        firsts["before"] = first_reading(before, codes=False)
-    extent = (min(each.moments.low for each in firsts.values()), max(each.moments.high for each in firsts.values()))
-    now = second_reading(some, firsts["now"], extent, BARS)
-    was = None if before is None else second_reading(before, firsts["before"], extent, BARS)
-    ends = middle(*([now] if was is None else [now, was]))
+    was_first = None if before is None else first_reading(before, codes=False, threads=threads)
+    ends = _extent([each.moments for each in (first, was_first) if each is not None])
+    now = second_reading(some, attrs.evolve(first, codes=Counter()), ends, SHOWN, threads)
     counts, code_ends = _codes(first)
-    made = WeightPicture(attrs.evolve(now, bins=()), code_counts=counts, code_ends=code_ends, whole=some is tensor)
-    if now.bins:
-        made = attrs.evolve(made, ends=ends, bars=_bars(now, ends), before=None if was is None else _bars(was, ends))
-    return made if before is None else attrs.evolve(made, error=value_difference(before, some).sums)
+    made = WeightPicture(now, _counts(now), ends, code_counts=counts, code_ends=code_ends, whole=some is tensor)
+    if before is None or was_first is None:
+        return made
+    was = second_reading(before, was_first, ends, SHOWN, threads)
+    return attrs.evolve(made, before=_counts(was), error=value_difference(before, some).sums)
 
 
-def _bars(found: Statistics, ends: tuple[float, float]) -> tuple[int, ...]:
-    return tuple(each.count for each in regrouped(found.bins, *ends, SHOWN))
+def _extent(found: Sequence[Moments]) -> tuple[float, float]:
+    """The part of the range that is drawn: some standard deviations around the mean, cut to the range."""
+    known = [each for each in found if each.count]
+    lows = [max(each.low, each.mean - FAR * each.std) for each in known if isfinite(each.mean)]
+    highs = [min(each.high, each.mean + FAR * each.std) for each in known if isfinite(each.mean)]
+    return min(lows, default=0.0), max(highs, default=0.0)
+
+
+def _counts(found: Statistics) -> tuple[int, ...]:
+    return tuple(each.count for each in found.bins)
 
 
 def _codes(first: First) -> tuple[tuple[int, ...], tuple[int, int]]:

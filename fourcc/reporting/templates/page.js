@@ -89,26 +89,36 @@
     });
   }
 
-  // Panels: Escape closes, and the focus returns to where the panel was opened.
-  document.addEventListener("click", (event) => {
-    const link = event.target.closest("a[href^='#t']");
-    if (link && !link.closest(".panel")) opener = link;
-    if (event.target.closest(".panel .close")) {
-      event.preventDefault();
-      close();
-    }
-  });
+  // Panels: the page keeps them as text, which loads fast; the one that the address names is made of it.
+  // Escape closes, and the focus returns to where the panel was opened.
+  const kept = document.getElementById("kept").textContent.split("<!--panel-->");
+  const place = document.getElementById("panels");
+  const show = () => {
+    const number = /^#t(\d+)$/.exec(location.hash)?.[1];
+    const wanted = number === undefined ? undefined : kept[Number(number)];
+    if (wanted === undefined) return place.replaceChildren();
+    place.innerHTML = wanted;
+    place.firstElementChild.classList.add("open");
+    place.firstElementChild.focus({ preventScroll: true });
+  };
   const close = () => {
-    if (!document.querySelector(".panel:target")) return;
+    if (!place.firstElementChild) return;
     const [x, y] = [scrollX, scrollY];
     location.hash = "closed";
     scrollTo(x, y);
     opener?.focus({ preventScroll: true });
   };
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[href^='#t']");
+    if (link && !link.closest(".panel")) opener = link;
+    if (link && link.hash === location.hash) show();
+    if (!event.target.closest(".panel .close")) return;
+    event.preventDefault();
+    close();
+  });
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") close();
   });
-  const opened = () => document.querySelector(".panel:target")?.focus({ preventScroll: true });
-  addEventListener("hashchange", opened);
-  opened();
+  addEventListener("hashchange", show);
+  show();
 })();
