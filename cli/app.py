@@ -33,6 +33,7 @@ COMMANDS = {
     "convert": "convert",
     "calibrate": "calibrate",
     "inspect": "show",
+    "report": "report",
     "verify": "verify",
     "diff": "diff",
     "extract": "extract",
