@@ -60,7 +60,9 @@ def _parameters(command: Command, path: str, level: int) -> Iterator[str]:
     """A table of the arguments, and one of the options, as `--help` has them."""
     context = command.context_class(command, info_name=path)
     for title, kind in (("Arguments", "argument"), ("Options", "option")):
-        records = [each.get_help_record(context) for each in command.get_params(context) if each.param_type_name == kind]
+        records = [
+            each.get_help_record(context) for each in command.get_params(context) if each.param_type_name == kind
+        ]
         shown = [record for record in records if record is not None]
         if shown:
             yield from (f"{'#' * level} {title}", "", f"| {title.lower()[:-1]} | meaning |", "|---|---|")

@@ -66,7 +66,7 @@ KINDS: tuple[tuple[str, str, Callable[[Shown], bool]], ...] = (
     ("below-4", "Below 4 bits", lambda shown: shown.bits < 4),
     ("4-to-5", "4 to 5 bits", lambda shown: shown.bits <= 5),
     ("5-to-7", "More than 5 bits", lambda shown: shown.bits < 8),
-    ("8", "8 bits and more", lambda shown: True),
+    ("8", "8 bits and more", lambda shown: shown.bits >= 8),
 )
 ORDER = ("below-4", "4-to-5", "5-to-7", "8", "floats", "integers")  # as they are shown
 

@@ -26,10 +26,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     from mkdocs.exceptions import PluginError
     from mkdocs.structure.files import File
 
-    from specs.site import made, navigation
+    from specs.site import made, navigation, notebooks
 
-    for uri, text in made.pages(ROOT).items():
-        files.append(File.generated(config, uri, content=text))
+    for uri, content in {**made.pages(ROOT), **notebooks.made(ROOT)}.items():
+        files.append(File.generated(config, uri, content=content))
     for uri, path in made.assets().items():
         files.append(File.generated(config, uri, abs_src_path=str(path)))
     try:
@@ -39,11 +39,13 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
-def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, **_: object) -> str:
     """Puts facts on a format's page and pictures at their places; links that leave the site lead to the repository."""
     from specs.site import format_page, links, made, pictures
 
     uri = page.file.src_uri
+    if uri in made.WIDE:
+        page.meta["hide"] = ["navigation", "toc"]
     markdown = pictures.filled(markdown, ROOT)
     markdown = format_page.with_facts(markdown, uri, ROOT)
-    return links.rewritten(markdown, made.origin(uri), uri, links.Site(ROOT, made.ROOT_PAGES, config.repo_url))
+    return links.rewritten(markdown, made.origin(uri), uri, links.Site(ROOT, made.STANDS_FOR, config.repo_url))

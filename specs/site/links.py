@@ -1,7 +1,7 @@
 """Links of a page, which are relative to its place in the repository, as they must be on the site.
 
-A page of specs/ keeps its place, so its links to other pages of specs/ stay as they are. A link to a file that is no page
-of the site leads to the repository's address where mkdocs.yml has one (`repo_url`), and is plain text where it has none.
+A page of specs/ keeps its place, so its links to other pages of specs/ stay as they are. A link to a file that is no
+page of the site leads to the repository's address where mkdocs.yml has one (`repo_url`); else it becomes plain text.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ class Site:
 
     Attributes:
         root: the repository's folder.
-        root_pages: path in the repository -> address in the site, of pages that do not lie in specs/.
+        stands_for: path in the repository -> address in the site, of files that a page of the site stands for.
         repository: address of the repository; None: it has none yet.
     """
 
     root: Path
-    root_pages: Mapping[str, str]
+    stands_for: Mapping[str, str]
     repository: str | None = None
 
     def address(self, path: str) -> str | None:
         """The address in the site of a file of the repository; None: it is no page there."""
-        if path in self.root_pages:
-            return self.root_pages[path]
+        if path in self.stands_for:
+            return self.stands_for[path]
         inside = path.startswith(f"{DOCS}/") and path.endswith(".md") and (self.root / path).is_file()
         return path.removeprefix(f"{DOCS}/") if inside else None
 

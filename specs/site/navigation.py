@@ -5,7 +5,7 @@ A pattern takes the pages whose addresses match and that no earlier pattern took
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -38,11 +38,10 @@ def arranged(addresses: Iterable[str]) -> Nav:
     """
     left = set(addresses)
     nav: Nav = [{"Home": _one(left, "index.md")}]
-    tutorial, how_to = _taken(left, TUTORIAL), _taken(left, HOW_TO)
-    formats = _formats(left)
-    reference = [{title: pages} for title, patterns in REFERENCE if (pages := _taken(left, patterns))]
-    project, notebooks, decisions = _taken(left, PROJECT), _taken(left, NOTEBOOKS), _taken(left, DECISIONS)
-    explanation = [*_taken(left, EXPLANATION), {"Decisions": decisions}, {"Project": project}]
+    tutorial, how_to, formats = _taken(left, TUTORIAL), _taken(left, HOW_TO), _formats(left)
+    reference = _titled({title: _taken(left, patterns) for title, patterns in REFERENCE})
+    project, notebooks, decisions = (_taken(left, patterns) for patterns in (PROJECT, NOTEBOOKS, DECISIONS))
+    explanation = _taken(left, EXPLANATION) + _titled({"Decisions": decisions, "Project": project})
     sections = {
         "Tutorial": tutorial,
         "How-to": how_to,
@@ -52,16 +51,22 @@ def arranged(addresses: Iterable[str]) -> Nav:
         "Notebooks": notebooks,
     }
     if left:
-        raise ValueError(f"pages without a place in the navigation (specs/site/navigation.py): {', '.join(sorted(left))}")
-    return nav + [{title: pages} for title, pages in sections.items() if pages]
+        raise ValueError(
+            f"pages without a place in the navigation (specs/site/navigation.py): {', '.join(sorted(left))}"
+        )
+    return nav + _titled(sections)
+
+
+def _titled(sections: Mapping[str, Nav]) -> Nav:
+    """Sections under their titles; one without a page is left out."""
+    return [{title: pages} for title, pages in sections.items() if pages]
 
 
 def _formats(left: set[str]) -> Nav:
     """The gallery, the formats' pages by kind, and the pages about all of them."""
     nav: Nav = _taken(left, ("formats/index.md",))
     for group in formats_shown.groups():
-        pages = _taken(left, [shown.page for shown in group.formats if shown.page])
-        nav += [{group.title: sorted(pages)}] if pages else []
+        nav += _titled({group.title: sorted(_taken(left, [shown.page for shown in group.formats if shown.page]))})
     return nav + _taken(left, FORMATS_END)
 
 

@@ -30,7 +30,7 @@ PAGES: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     (
         "formats",
         "Write a format",
-        "A format is one value: its parts, and its functions. [The guide](../../writing-a-format.md) goes step by step.",
+        "A format is one value: its parts and its functions. [The guide](../../writing-a-format.md) makes one.",
         ("format", "formats", "part", "geometry", "grid", "settings", "arrays", "tags", "spec", "plugins"),
     ),
     (
@@ -48,7 +48,10 @@ def homes(root: Path) -> dict[str, str]:
     tree = ast.parse((root / "fourcc" / "__init__.py").read_text(encoding="utf-8"))
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module != "typing"]
     return {
-        alias.asname: f"{node.module}.{alias.name}" for node in imports for alias in node.names if alias.asname is not None
+        alias.asname: f"{node.module}.{alias.name}"
+        for node in imports
+        for alias in node.names
+        if alias.asname is not None
     }
 
 
@@ -95,7 +98,7 @@ def _index(names: dict[str, list[str]]) -> str:
     lines += ["Every name below is imported when it is first used: `import fourcc` loads neither numpy nor numba.", ""]
     for page, title, text, _ in PAGES:
         links = ", ".join(f"[`{name}`]({page}.md#fourcc.{name})" for name in _sorted(names[page]))
-        lines += [f"## {title}", "", text.replace("../../", "../../"), "", links, ""]
+        lines += [f"## {title}", "", text, "", links, ""]
     return "\n".join(lines)
 
 

@@ -35,11 +35,10 @@ TEXT = """\
 
 {cpu}, {usable} of {cores} cores, {system}; {versions}.
 
-SQNR: of independent random weights, normal ones and Student's t with 5 degrees of freedom, 10 log10(sum w^2 / sum (w - v)^2).
-KL divergence: from the original, in nats a token, of a Llama of 4.9 million weights with all matrices in the format, its
-embedding in `Q8_0`, on {tokens:,} tokens of held-out stories, activations exact. The embedding alone has {floor:.2g}: no
-format can be better. Each format with its default encoder, without calibration or error feedback; those of 8 bits and
-more differ by less than such a text can tell.
+SQNR: of independent random weights, normal ones and Student's t with 5 degrees of freedom: 10 log10 (sum w^2 / sum
+(w - v)^2). KL divergence: from the original, in nats a token, of a Llama of 4.9 million weights with all matrices in the
+format and its embedding in `Q8_0`, on {tokens:,} tokens of held-out stories, activations exact. The embedding alone has
+{floor:.2g}, which is part of every number. Encoders have their defaults; no calibration, no error feedback.
 
 {table}
 """
