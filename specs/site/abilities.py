@@ -54,9 +54,14 @@ def belongs(piece: Piece) -> str:
     return {"weight": "for each weight", "block": "for the block"}.get(piece.owner, f"once for each {piece.owner}")
 
 
+def written(fmt: Format) -> bool:
+    """Whether tensors can become of this format; integers are kept as they are."""
+    return fmt.encode is not None or not fmt.real
+
+
 def can(fmt: Format) -> str:
     """Reading, writing, calibration."""
-    words = ["is read and written" if fmt.encode is not None else "is read, not written"]
+    words = ["is read and written" if written(fmt) else "is read, not written"]
     words += [f"needs {', '.join(sorted(fmt.needs))}"] * bool(fmt.needs)
     words += [f"gains from {', '.join(sorted(fmt.uses))}"] * bool(fmt.uses)
     return ", ".join(words)

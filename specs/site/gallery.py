@@ -26,7 +26,7 @@ Below and left is better. The line joins the formats that no other one beats in 
 
 <form class="fc-controls" hidden>
 <label>Filter <input type="search" class="fc-filter" placeholder="tag, word, ggml, ..."></label>
-<label><input type="checkbox" class="fc-only" value="encodes"> can be written</label>
+<label><input type="checkbox" class="fc-only" value="written"> can be written</label>
 <label><input type="checkbox" class="fc-only" value="native"> has a kernel of its own</label>
 <output class="fc-count"></output>
 </form>
@@ -38,7 +38,7 @@ FOOT = """\
 |---|---|
 | bits | per weight of a large matrix, scales included; codes blue, the rest orange |
 | SQNR | of normal weights, and of heavy-tailed ones (Student's t with 5 degrees of freedom): more is better |
-| KLD | KL divergence of a small model with all matrices in the format: less is better; its embedding alone has {floor} |
+| KLD | KL divergence of a small model with all matrices in the format: less is better; {floor} is its embedding's |
 | GB/s | stored bytes that a product with one activation reads in a second, on two threads |
 | products | *native*: by a kernel of its own; *fused*: by one made from its decoder; *decode*: decoded first |
 | elsewhere | the same bytes in other projects: ids of ggml, dtypes of safetensors, layouts of tools |
@@ -68,11 +68,13 @@ def page(root: Path) -> str:
 
 
 def _section(group: Group, root: Path) -> str:
-    rows = [_record(each, root) for each in group.formats]
-    made = table(
-        rows, caption=f"{len(rows)} formats", ids=[_name(each) for each in group.formats], sortable=True
-    )
-    around = element("div", made, class_="fc fc-gallery", tabindex=0, role="region", aria_label=group.title)
+    """The table of a kind; integers are not multiplied and lose nothing, so they have fewer columns."""
+    weights = group.kind != "integers"
+    rows = [_ends(each, _figures(each, root) if weights else {}) for each in group.formats]
+    ids = [_name(each) for each in group.formats]
+    made = table(rows, caption=f"{len(rows)} formats", ids=ids, sortable=True)
+    kind = "fc fc-gallery" if weights else "fc fc-gallery fc-few"
+    around = element("div", made, class_=kind, tabindex=0, role="region", aria_label=group.title)
     return f"## {group.title}\n\n{around}\n"
 
 
@@ -81,31 +83,38 @@ def _name(shown: Shown) -> str:
     return f"format-{shown.tag.strip()}"
 
 
-def _record(shown: Shown, root: Path) -> dict[str, object]:
-    """The row of a format."""
-    found = measured.of(shown.tag, root)
-    level = abilities.level(shown.fmt)
-    words = ["encodes"] * (shown.fmt.encode is not None) + [level]
+def _ends(shown: Shown, between: dict[str, object]) -> dict[str, object]:
+    """The row of a format: its block and bits, its figures, where else it is found."""
     return {
-        "format": Markup(_title(shown, " ".join(words)), shown.tag),
+        "format": Markup(_title(shown), shown.tag),
         "block": _drawn(shown),
         "bits": _bits(shown),
-        "SQNR, dB": _measure(found.gauss),
-        "heavy tails": _measure(found.heavy),
-        "KLD": None if found.divergence is None else Markup(number(found.divergence, 2), found.divergence),
-        "GB/s": _measure(found.speed),
-        "products": level,
+        **between,
         "elsewhere": abilities.elsewhere(shown.fmt) or None,
         "provided by": shown.entry.owner,
     }
 
 
-def _title(shown: Shown, words: str) -> str:
+def _figures(shown: Shown, root: Path) -> dict[str, object]:
+    """Errors and speed."""
+    found = measured.of(shown.tag, root)
+    return {
+        "SQNR, dB": _measure(found.gauss),
+        "heavy tails": _measure(found.heavy),
+        "KLD": None if found.divergence is None else Markup(number(found.divergence, 2), found.divergence),
+        "GB/s": _measure(found.speed),
+        "products": abilities.level(shown.fmt),
+    }
+
+
+def _title(shown: Shown) -> str:
     """Tag, with a link to its page, and its summary."""
+    written = abilities.written(shown.fmt)
+    words = " ".join(["written"] * written + [abilities.level(shown.fmt)])
     name = element("code", text(shown.tag))
     link = element("a", name, href=f"../{shown.page.removesuffix('.md')}.html") if shown.page else name
     real = "" if shown.fmt.name == shown.tag else f" {text(shown.fmt.name)}"
-    only = "" if shown.fmt.encode is not None or not shown.fmt.real else "; read, not written"
+    only = "" if written else "; read, not written"
     return element("span", link, real, data_words=words) + element("small", text(f"{shown.fmt.summary}{only}"))
 
 

@@ -49,3 +49,14 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, **_: objec
     markdown = pictures.filled(markdown, ROOT)
     markdown = format_page.with_facts(markdown, uri, ROOT)
     return links.rewritten(markdown, made.origin(uri), uri, links.Site(ROOT, made.STANDS_FOR, config.repo_url))
+
+
+def on_post_build(config: MkDocsConfig) -> None:
+    """Refuses pages that fetch anything from elsewhere, or whose addresses lead nowhere."""
+    from mkdocs.exceptions import PluginError
+
+    from specs.site import checks
+
+    found = list(checks.faults(Path(config.site_dir)))
+    if found:
+        raise PluginError("\n".join(["the built pages have faults:", *found]))

@@ -22,9 +22,9 @@ def _rendered(path: Path) -> dict[str, str | bytes]:
     """A notebook's page and its pictures, whose names begin with the notebook's."""
     from nbconvert import MarkdownExporter
 
-    text, resources = MarkdownExporter().from_notebook_node(
-        executed(path), resources={"unique_key": path.stem, "output_files_dir": "."}
-    )
+    exporter = MarkdownExporter()  # type: ignore[no-untyped-call]  # nbconvert has no types there
+    names = {"unique_key": path.stem, "output_files_dir": "."}
+    text, resources = exporter.from_notebook_node(executed(path), resources=names)
     pictures = {f"{FOLDER}/{PurePosixPath(name).name}": data for name, data in resources.get("outputs", {}).items()}
     return {f"{FOLDER}/{path.stem}.md": text, **pictures}
 
@@ -34,7 +34,7 @@ def executed(path: Path) -> Any:  # noqa: ANN401 - nbformat's nodes have no type
     import nbformat
     from nbclient import NotebookClient
 
-    notebook = nbformat.read(path, as_version=4)
+    notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]  # nor has nbformat
     with TemporaryDirectory() as folder:
         NotebookClient(notebook, timeout=SECONDS, resources={"metadata": {"path": folder}}).execute()
     return notebook

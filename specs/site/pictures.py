@@ -24,7 +24,7 @@ def formats(root: Path) -> str:
     found = {each.tag: (each.bits, measured.of(each.tag, root).divergence) for each in shown() if not each.plain}
     marks = [Mark(tag, round(bits * UNIT), kld) for tag, (bits, kld) in found.items() if kld is not None]
     best = unbeaten([(mark.nbytes, mark.kld) for mark in marks])
-    drawn = frontier(best, marks, weights=8 * UNIT, title=TITLE)
+    drawn = frontier(best, marks, weights=8 * UNIT, bits="bits per weight", title=TITLE)
     return element("div", drawn, class_="fc fc-picture", tabindex=0, role="group", aria_label="picture")
 
 

@@ -100,7 +100,7 @@ def test_every_encoder_is_measured(root: Path) -> None:
 
 
 def test_figures_are_those_of_the_tables(root: Path) -> None:
-    """Of a format with all, one that loses nothing, and one that is only decoded."""
+    """Here for a format with all of them, one that loses nothing, and one that is only decoded."""
     full, exact, none = (measured.of(tag, root) for tag in ("Q4_K", "F32", "IQ2S"))
     assert full.gauss == 22.91
     assert full.speed is not None
