@@ -5,7 +5,7 @@
 WORK is a folder with room for 4 GB. Wants llama-cpp-python, which holds llama.cpp's own quantizer, and the package
 gguf, which writes the F16 file. Both run as whole processes, in turns, with as many threads as there are cores; the
 file that is read is in the system's cache. Prints seconds (medians), the most memory of each process, and how many
-tensors have the same bytes. `--write` puts this into `specs/performance.md`. Run it on a machine that does nothing else.
+tensors have the same bytes. `--write` puts this into `specs/performance.md`. Let nothing else run.
 """
 
 import argparse
@@ -148,7 +148,8 @@ def text(costs: dict[str, list[Cost]], same: tuple[int, int], nbytes: int) -> st
     return "\n".join(
         [
             f"`{COMMAND}`, {today}: a Llama of {weights / 1e9:.2f} billion random weights,",
-            f"{nbytes / 1e9:.2f} GB of GGUF in F16 to {RECIPE}. Whole processes in turns, {here.usable} threads, medians of {rounds} rounds.",
+            f"{nbytes / 1e9:.2f} GB of GGUF in F16 to {RECIPE}.",
+            f"Whole processes in turns, {here.usable} threads, medians of {rounds} rounds.",
             f"{here.cpu}, {here.usable} of {here.cores} cores, {here.system}; {known}.",
             "",
             "| quantizer | seconds | peak memory, MB |",

@@ -2,7 +2,7 @@
 
 | block | what happens |
 |---|---|
-| ``console`` | each ``$ command`` is run; the lines below it are what it must print. One that prints nothing must succeed |
+| ``console`` | each ``$ command`` is run, and prints the lines below it. One that prints nothing must succeed |
 | ``sh`` | it is run as one script, which must succeed; the folder where it ends is that of the next block |
 | ``python`` | it is run as a script, which must succeed; a ``text`` block right below it holds what it must print |
 | ``py``, ``toml`` | written to a file if the first line is a comment with its name; else an excerpt |
