@@ -10,6 +10,7 @@ import os
 import re
 import sys
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
@@ -95,7 +96,24 @@ def _distributions(path: tuple[str, ...]) -> list[tuple[str, str, list[EntryPoin
         if name not in seen:  # the first on the path is the one that is imported
             seen.add(name)
             found.append((name, version, points))
+    if OWN not in seen and (declared := _declared_by_checkout()):
+        from fourcc import __version__
+
+        found.append((OWN, __version__, declared))
     return found
+
+
+def _declared_by_checkout() -> list[EntryPoint]:
+    """The entry points in the pyproject.toml beside the package: a checkout needs no installation to be tried."""
+    import tomllib
+    from importlib.metadata import EntryPoint
+
+    file = Path(__file__).resolve().parents[2] / "pyproject.toml"
+    project = tomllib.loads(file.read_text(encoding="utf-8"))["project"] if file.is_file() else {}
+    if project.get("name") != OWN:  # the package lies in the folder of another project
+        return []
+    groups = project["entry-points"].items()
+    return [EntryPoint(name, value, group) for group, points in groups for name, value in points.items()]
 
 
 def normalized(name: str) -> str:
