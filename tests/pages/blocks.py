@@ -54,5 +54,6 @@ def blocks(page: str) -> Iterator[Block]:
 
 
 def setup_commands(page: str) -> list[str]:
-    """The set-up commands of the README: its first two ``bash`` blocks."""
-    return [block.body for block in blocks(page) if block.kind == "bash"][:2]
+    """The set-up commands of the README: those of its first ``bash`` block, which an empty line parts."""
+    first = next(block for block in blocks(page) if block.kind == "bash")
+    return [f"{command.strip()}\n" for command in first.body.split("\n\n")]
