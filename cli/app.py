@@ -19,6 +19,7 @@ from typer.main import get_command
 
 from fourcc.cli.render import terminal
 from fourcc.cli.shared import compiling, signals, slow_products
+from fourcc.cli.shared.command_group import CommandGroup
 from fourcc.errors import FourccError
 
 BROKEN_PIPE = 128 + 13  # 13 is SIGPIPE
@@ -55,6 +56,7 @@ def build(arguments: Sequence[str]) -> typer.Typer:
     """The application, with the command that the arguments name, or with all commands if they name none."""
     app = typer.Typer(
         name="fourcc",
+        cls=CommandGroup,
         help="Quantization formats for language-model weights, and the mixed-precision files made of them.",
         epilog=EPILOG,
         rich_markup_mode=None,  # plain help starts in a fifth of the time, and any terminal can show it

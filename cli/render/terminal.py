@@ -6,7 +6,7 @@ import contextlib
 import os
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TextIO
 from unicodedata import category
 
@@ -14,6 +14,10 @@ from fourcc.errors import OutputError
 
 # Unicode's Bidi_Control: marks, embeddings, overrides and isolates
 BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+# Removes the line of progress that is on the terminal; None where there is none. Whoever writes a line calls it first.
+on_the_way: Callable[[], None] | None = None
 
 
 class PipeClosedError(Exception):
@@ -40,6 +44,7 @@ def out(text: str) -> None:
         PipeClosedError: nobody reads.
         OutputError: the line cannot be written, as on a full disk.
     """
+    _make_way()
     try:
         stdout().write(f"{text}\n")
     except OSError as error:
@@ -111,10 +116,16 @@ def lost(error: OSError) -> Exception:
 
 def err(text: str) -> None:
     """Writes a line to stderr. A failure to write it is ignored."""
+    _make_way()
     if sys.stderr is not None:
         with contextlib.suppress(OSError):
             sys.stderr.write(f"{text}\n")
             sys.stderr.flush()
+
+
+def _make_way() -> None:
+    if on_the_way is not None:
+        on_the_way()
 
 
 def notes(texts: Iterable[str], *, quiet: bool = False) -> None:

@@ -38,13 +38,26 @@ def read_recipe(name: str) -> tuple[str, str]:
     Raises:
         UsageError: there is no recipe of that name; the message offers the nearest ones.
     """
-    known = _files()
-    by_case = {each.lower(): each for each in known}
-    recipe = by_case.get(name.lower()) or by_case.get(name.lower() + _USUAL)
+    known, recipe = _files(), recipe_named(name)
     if recipe is None:
-        hint = nearest(name, known, 3) or "`fourcc policy recipes` lists them."
+        hint = _format_hint(name) or nearest(name, known, 3) or "`fourcc policy recipes` lists them."
         raise UsageError(f"there is no recipe {name!r}", hint=f"{hint[:1].upper()}{hint[1:]}")
     return known[recipe].read_text(), f"recipe {recipe}"
+
+
+def recipe_named(name: str) -> str | None:
+    """The recipe that a name means, whatever its case: ``q4_k`` is ``Q4_K_M``. None where there is none."""
+    by_case = {each.lower(): each for each in _files()}
+    return by_case.get(name.lower()) or by_case.get(name.lower() + _USUAL)
+
+
+def _format_hint(name: str) -> str | None:
+    """The hint that a name is a format's, not a recipe's."""
+    from fourcc.plugins.registry import registry
+    from fourcc.policy.asked_words import likely_tags
+
+    tags = likely_tags(name, registry)
+    return f"{tags[0]} is a format, not a mix of several: --format {tags[0]}" if tags else None
 
 
 def _files() -> dict[str, Traversable]:
