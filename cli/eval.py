@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import ExitStack
+from functools import partial
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -84,11 +85,10 @@ def evaluate(  # noqa: PLR0913 - one an option
     gates = {"max_kld": max_kld, "max_ppl_ratio": max_ratio, "min_top1": min_top1}
     _check(gates, reference)
     with ExitStack() as stack:
+        opened = partial(model_to_run, tokenizer=tokenizer, stack=stack, quiet=quiet, as_json=as_json)
         rules = asked_rules(policy, formats, recipe)
-        files = [model_to_run(path, tokenizer, rules, stack, quiet=quiet, as_json=as_json) for path in models]
-        against = None
-        if reference is not None:
-            against = model_to_run(reference, tokenizer, None, stack, quiet=quiet, as_json=as_json)
+        files = [opened(path, rules=rules) for path in models]
+        against = None if reference is None else opened(reference, rules=None)
         longest = common_context([*files, *([against] if against else [])], context)
         protocol = Protocol(longest, stride, parted, limit)
         modes: list[ActivationMode] = [activations, "exact"] if exact else [activations]

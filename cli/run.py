@@ -124,6 +124,15 @@ class Settings:
     threads: int | None
     activations: ActivationMode
 
+    def __attrs_post_init__(self) -> None:
+        """Raises UsageError for numbers that mean nothing, before a model is opened."""
+        if not isfinite(self.temperature):
+            raise UsageError("bad value of --temperature, -t", found=self.temperature, expected="0 or more, and finite")
+        if not isfinite(self.top_p):
+            raise UsageError("bad value of --top-p, -p", found=self.top_p, expected="a share, 0 to 1")
+        if self.max_tokens is not None and self.max_tokens < 1:
+            raise UsageError("bad value of --max-tokens", found=self.max_tokens, expected="1 or more")
+
     @property
     def event(self) -> dict[str, object]:
         """The settings in the words of the event ``start``."""
@@ -170,9 +179,7 @@ def run(  # noqa: PLR0913 - one an option
 
     script = ChatScript(template, tools, tuple(options or ()))
     talks = _talks(mode, script, system, special=special)
-    _check(temperature, top_p, max_tokens)
-    drawing = temperature, top_p, seed or int(time.time())
-    settings = Settings(mode, *drawing, steps, max_tokens, threads, activations)
+    settings = Settings(mode, temperature, top_p, seed or int(time.time()), steps, max_tokens, threads, activations)
     output = Lines() if as_json else Text(talk=talks, quiet=quiet)
     with ExitStack() as stack:
         rules = asked_rules(policy, formats, recipe)
@@ -183,16 +190,6 @@ def run(  # noqa: PLR0913 - one an option
             _generate(model, settings, output, _beginning(prompt), special=special)
         if model.range_use is not None:
             terminal.notes([str(model.range_use)], quiet=quiet)
-
-
-def _check(temperature: float, top_p: float, max_tokens: int | None) -> None:
-    """Raises UsageError for numbers that mean nothing, before a model is opened."""
-    if not isfinite(temperature):
-        raise UsageError("bad value of --temperature, -t", found=temperature, expected="0 or more, and finite")
-    if not isfinite(top_p):
-        raise UsageError("bad value of --top-p, -p", found=top_p, expected="a share, 0 to 1")
-    if max_tokens is not None and max_tokens < 1:
-        raise UsageError("bad value of --max-tokens", found=max_tokens, expected="1 or more")
 
 
 def _talks(mode: str, script: ChatScript, system: str | None, *, special: bool) -> bool:

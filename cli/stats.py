@@ -105,23 +105,21 @@ def stats(  # noqa: PLR0913 - one an option
     selection = Selection(tuple(include or ()), tuple(exclude or ()), tuple(role or ()), layers)
     pictures, wish = Pictures(plot, plot_layers, force), Wish(min_sqnr, max_bits)
     suggests = suggest or any(each is not None for each in (write_policy, min_sqnr, max_bits))
-    _check(suggests, [against, formats, recipe, policy], plot_layers)
-    _check_numbers(wish, sample)
+    _check(suggests, [against, formats, recipe, policy], plot_layers, wish, sample)
     with ExitStack() as stack:
         opened = _opened(source, stack, quiet=quiet)
         if suggests:
             suggested = _suggest(opened, selection, wish, sample, write_policy, pictures, quiet=quiet)
             return suggestion_tables.show(source, suggested, as_json=as_json)
         now, original = opened, None if against is None else _opened(against, stack, quiet=quiet)
-        rules = asked_rules(policy, formats, recipe)
-        if rules is not None:
+        if (rules := asked_rules(policy, formats, recipe)) is not None:
             now, original = _converted(opened, selection, rules, threads, stack), opened
         surveyed = _survey(now, original, selection, pictures, threads, quiet=quiet)
     return stats_tables.show(source, surveyed, as_json=as_json)
 
 
-def _check(suggests: bool, compared: list[object], plot_layers: Path | None) -> None:  # noqa: FBT001 - said by its name
-    """Refuses options that exclude each other."""
+def _check(suggests: bool, compared: list[object], plot_layers: Path | None, wish: Wish, sample: int) -> None:  # noqa: FBT001 - said by its name
+    """Refuses options that exclude each other, and numbers that mean nothing."""
     compares = sum(each is not None for each in compared)
     if compares > 1 or (suggests and (compares or plot_layers is not None)):
         what = (
@@ -129,9 +127,6 @@ def _check(suggests: bool, compared: list[object], plot_layers: Path | None) -> 
             "--plot-layers goes with no suggestion"
         )
         raise UsageError(what, hint="Run it once for each.")
-
-
-def _check_numbers(wish: Wish, sample: int) -> None:
     options.check_sample(sample)
     for option, value in (("--min-sqnr", wish.min_sqnr), ("--max-bits", wish.max_bits)):
         if value is not None and not (isfinite(value) and value > 0):

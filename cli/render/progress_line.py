@@ -40,10 +40,8 @@ class ProgressFacts:
         room = columns - len(head) - len(tail) - 2
         if room < LEAST_BAR:
             return shortened(head + tail, columns) if room + 2 >= 0 else head[:columns]
-        named = room - LONGEST_BAR - 2 if self.name else 0
-        if 0 < named < LEAST_NAME <= room - LEAST_BAR - 2:
-            named = LEAST_NAME
-        name = f"  {shortened(self.name, named)}" if named >= LEAST_NAME else ""
+        named = min(len(self.name), room - LEAST_BAR - 2)
+        name = f"  {shortened(self.name, named)}" if named >= min(len(self.name), LEAST_NAME) > 0 else ""
         bar = _bar(self.share, min(LONGEST_BAR, room - len(name)), marks)
         return f"{head}  {bar}{tail}{name}"
 

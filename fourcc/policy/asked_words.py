@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from fourcc.policy.recipes import recipe_named
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -34,11 +36,9 @@ def tag_hint(word: str, registry: Registry) -> str | None:
 
     A recipe's name leads to ``recipe``.
     """
-    from fourcc.policy.recipes import recipe_named
-
     recipe, tags = recipe_named(word), likely_tags(word, registry)
     mix = f"{recipe} is a mix of formats: --recipe {recipe}, or recipe={recipe!r} in Python" if recipe else ""
-    if not tags or (recipe is not None and recipe.lower() == word.lower() and _plain(word) not in map(_plain, tags)):
+    if not tags:
         return mix or None
     return f"did you mean {' or '.join(tags)}? {mix or '`fourcc formats` lists all'}"
 

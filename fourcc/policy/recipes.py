@@ -8,6 +8,7 @@ from importlib.resources.abc import Traversable
 import attrs
 
 from fourcc.errors import UsageError
+from fourcc.plugins.registry import registry
 from fourcc.policy.places import nearest
 
 SUFFIX = ".toml"
@@ -53,11 +54,8 @@ def recipe_named(name: str) -> str | None:
 
 def _format_hint(name: str) -> str | None:
     """The hint that a name is a format's, not a recipe's."""
-    from fourcc.plugins.registry import registry
-    from fourcc.policy.asked_words import likely_tags
-
-    tags = likely_tags(name, registry)
-    return f"{tags[0]} is a format, not a mix of several: --format {tags[0]}" if tags else None
+    tag = next((each for each in map(str, registry) if each.lower() == name.lower()), None)
+    return None if tag is None else f"{tag} is a format, not a mix of several: --format {tag}"
 
 
 def _files() -> dict[str, Traversable]:

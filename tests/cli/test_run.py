@@ -209,7 +209,7 @@ def test_a_pipe_says_messages_alone(model: Path) -> None:
         (["--seed", "7"], ["-s", "7"]),
         (["--mode", "generate"], ["-m", "generate"]),
     ],
-    ids=lambda words: " ".join(words),
+    ids=" ".join,
 )
 def test_long_options_mean_what_llama2c_s_letters_mean(
     run: Runner, model: Path, long: list[str], letter: list[str]
