@@ -28,6 +28,7 @@ USAGE, INTERRUPTED = 2, 130
 GC_THRESHOLD = 100_000  # imports make many objects and no garbage: collecting takes a tenth of a listing's time
 # Command -> module. A module is imported only for its command, so that no command pays for another.
 COMMANDS = {
+    "example": "example",
     "quantize": "quantize",
     "convert": "convert",
     "calibrate": "calibrate",

@@ -14,6 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fourcc import installation
 from fourcc.drawing.palette import SERIES
 from fourcc.errors import UsageError, shown
 
@@ -54,7 +55,7 @@ def check_kind(kind: str) -> Any:  # noqa: ANN401 - a module
     try:
         return import_module("matplotlib")
     except ImportError as error:
-        hint = "Install it: pip install 'fourcc[plots]'"
+        hint = installation.hint("plots")
         raise UsageError("plots need the package matplotlib, which is not installed", hint=hint) from error
 
 

@@ -320,5 +320,5 @@ def test_what_cannot_be_drawn_is_refused(alone: Survey, monkeypatch: pytest.Monk
     with pytest.raises(UsageError, match="there is nothing to draw"):
         rendered(partial(draw_formats, suggestions=[]), "png")
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(UsageError, match=r"plots need the package matplotlib, .*pip install 'fourcc\[plots\]'"):
+    with pytest.raises(UsageError, match=r"plots need the package matplotlib, .*pip install 'matplotlib>="):
         rendered(partial(draw_weights, survey=alone), "png")
