@@ -19,6 +19,7 @@ from typer.main import get_command
 
 from fourcc.cli.render import help_pages, terminal
 from fourcc.cli.shared import compiling, signals, slow_products
+from fourcc.cli.shared.command_group import CommandGroup
 from fourcc.errors import FourccError
 
 BROKEN_PIPE = 128 + 13  # 13 is SIGPIPE
@@ -28,9 +29,15 @@ USAGE, INTERRUPTED = 2, 130
 GC_THRESHOLD = 100_000  # imports make many objects and no garbage: collecting takes a tenth of a listing's time
 # Purpose -> command -> module. A module is imported only for its command, so that no command pays for another.
 PURPOSES = {
-    "Make a smaller model": {"quantize": "quantize", "convert": "convert", "export": "export"},
+    "Make a smaller model": {
+        "example": "example",
+        "quantize": "quantize",
+        "convert": "convert",
+        "export": "export",
+    },
     "Look into a model": {
         "inspect": "show",
+        "report": "report",
         "stats": "stats",
         "diff": "diff",
         "verify": "verify",
@@ -50,7 +57,7 @@ PURPOSES = {
 COMMANDS = {name: module for commands in PURPOSES.values() for name, module in commands.items()}
 
 
-class FourccGroup(help_pages.Group):
+class FourccGroup(CommandGroup, help_pages.Group):
     """The commands by purpose."""
 
     purposes: ClassVar[Mapping[str, Sequence[str]]] = {purpose: list(names) for purpose, names in PURPOSES.items()}

@@ -88,7 +88,6 @@ def _run(plan: BenchPlan, *, quiet: bool) -> Results:
 
 
 class Steps(Progress):
-    """Progress of work that has no bytes."""
+    """Progress of work whose steps are of no equal length, so that no rate is told."""
 
-    def _line(self, name: str, share: float) -> str:
-        return f"{self._verb} {100 * share:3.0f} %: {name}"
+    paced = False

@@ -69,7 +69,7 @@ def calibrate(  # noqa: PLR0913 - one an option
     asked = Request(source, text, hessian, parted, limit, context, merge, tokenizer)
     target = asked.target(output, force=force)
     with ExitStack() as stack:
-        model = model_to_run(source, tokenizer, None, None, stack, quiet=quiet, as_json=as_json)
+        model = model_to_run(source, tokenizer, None, stack, quiet=quiet, as_json=as_json)
         with Progress("calibrating", 0, quiet=quiet, unit="tokens x layers") as progress:
             result = carry_out(asked, model, target, resume=resume, threads=threads, progress=progress)
     if resume:

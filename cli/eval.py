@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import ExitStack
+from functools import partial
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +15,7 @@ from fourcc.cli.render import json_documents, tables
 from fourcc.cli.render.eval_tables import Measured
 from fourcc.cli.render.progress import Progress
 from fourcc.cli.shared import options
-from fourcc.cli.shared.open_model import model_to_run
+from fourcc.cli.shared.open_model import asked_rules, model_to_run
 from fourcc.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,8 +27,10 @@ Examples:
   fourcc eval model.bin --text story.txt
   fourcc eval q8.bin q4.bin --text story.txt --reference model.bin
   fourcc eval q4.bin --text story.txt --reference model.bin --max-kld 0.05 || echo worse
+  fourcc eval stories.bin --format Q4_0,F16 --text story.txt --reference stories.bin
 
-The reference runs in lock step, with activations that nothing rounds; no logits are stored."""
+The reference runs in lock step, with activations that nothing rounds; no logits are stored.
+--format, --recipe and --policy convert the models, but not the reference, to a temporary file first."""
 
 Models = Annotated[list[Path], typer.Argument(metavar="MODEL...", help="Models: model.bin, or checkpoints.")]
 Text = Annotated[Path, typer.Option("--text", metavar="FILE", help="The text, UTF-8.")]
@@ -98,6 +101,9 @@ def evaluate(  # noqa: PLR0913 - one an option
     max_ratio: MaxRatio = None,
     min_top1: MinTop1 = None,
     tokenizer: Tokenizer = None,
+    policy: options.PolicyFile = None,
+    recipe: options.Recipe = None,
+    formats: options.Formats = None,
     threads: options.Threads = None,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
@@ -109,10 +115,10 @@ def evaluate(  # noqa: PLR0913 - one an option
     gates = {"max_kld": max_kld, "max_ppl_ratio": max_ratio, "min_top1": min_top1}
     _check(gates, reference)
     with ExitStack() as stack:
-        files = [model_to_run(path, tokenizer, None, None, stack, quiet=quiet, as_json=as_json) for path in models]
-        against = None
-        if reference is not None:
-            against = model_to_run(reference, tokenizer, None, None, stack, quiet=quiet, as_json=as_json)
+        opened = partial(model_to_run, tokenizer=tokenizer, stack=stack, quiet=quiet, as_json=as_json)
+        rules = asked_rules(policy, formats, recipe)
+        files = [opened(path, rules=rules) for path in models]
+        against = None if reference is None else opened(reference, rules=None)
         longest = common_context([*files, *([against] if against else [])], context)
         protocol = Protocol(longest, stride, parted, limit)
         modes: list[ActivationMode] = [activations, "exact"] if exact else [activations]

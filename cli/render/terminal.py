@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TextIO
 from unicodedata import category
 
@@ -20,6 +20,10 @@ BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u
 STYLES = {"bold": 1, "red": 31, "green": 32, "yellow": 33, "blue": 34, "magenta": 35, "cyan": 36}
 STYLED = re.compile(r"\x1b\[[0-9;]*m")  # the escapes that `styled` writes
 FORCED = ("FORCE_COLOR", "CLICOLOR_FORCE")
+
+
+# Removes the line of progress that is on the terminal; None where there is none. Whoever writes a line calls it first.
+on_the_way: Callable[[], None] | None = None
 
 
 class PipeClosedError(Exception):
@@ -46,6 +50,7 @@ def out(text: str) -> None:
         PipeClosedError: nobody reads.
         OutputError: the line cannot be written, as on a full disk.
     """
+    _make_way()
     try:
         stdout().write(f"{text}\n")
     except OSError as error:
@@ -117,10 +122,16 @@ def lost(error: OSError) -> Exception:
 
 def err(text: str) -> None:
     """Writes a line to stderr. A failure to write it is ignored."""
+    _make_way()
     if sys.stderr is not None:
         with contextlib.suppress(OSError):
             sys.stderr.write(f"{text}\n")
             sys.stderr.flush()
+
+
+def _make_way() -> None:
+    if on_the_way is not None:
+        on_the_way()
 
 
 def notes(texts: Iterable[str], *, quiet: bool = False) -> None:
