@@ -16,12 +16,10 @@ GGML = "ggml"  # the system of ids that llama.cpp's files have
 NONE = "-"
 SIZES = (8, 6, 5, 4, 3, 2)  # bits a weight, rounded down
 COLUMNS = (
-    Column("about", note="bits a weight, rounded down; beside a tag they are exact"),
-    Column(
-        "least error", note="the highest SQNR of normally distributed weights: at 20 dB an error of 10 %, at 40 of 1 %"
-    ),
-    Column("in llama.cpp", note="the least error among the formats that llama.cpp runs"),
-    Column("fastest", note="the most weights a second in a product with one activation, of formats timed on {}"),
+    Column("about", note="bits a weight, rounded down; those beside a tag are exact"),
+    Column("least loss", note="the smallest KL divergence {divergences}"),
+    Column("in llama.cpp", note="the least loss among the formats that llama.cpp runs"),
+    Column("fastest", note="the most weights a second in a product with one activation, of formats timed on {machine}"),
 )
 MIXES = (
     "A mix of formats loses less than any of them: `fourcc quantize SRC -o OUT --size 500MB --calibration-text TEXT` "
@@ -44,7 +42,8 @@ def show(working: Sequence[Format]) -> None:
     tables.paragraph("Which one do I take?", style=("bold",))
     shown = tables.show(COLUMNS, rows)
     terminal.out("")
-    tables.explain([column._replace(note=column.note.format(stored.speeds.partition(";")[0])) for column in shown])
+    said = {"divergences": stored.divergences, "machine": stored.speeds.partition(";")[0]}
+    tables.explain([column._replace(note=column.note.format(**said)) for column in shown])
     terminal.out("")
     tables.paragraph(MIXES)
 
@@ -56,22 +55,22 @@ def _row(size: int, rated: Sequence[Rated]) -> list[str]:
         return []
     everywhere = [each for each in near if GGML in each[0].foreign]
     timed = [each for each in near if each[1].gb_s is not None]
-    return [f"{size} bits", _best(near, _error), _best(everywhere, _error), _best(timed, _speed)]
+    return [f"{size} bits", _best(near, _loss), _best(everywhere, _loss), _best(timed, _seconds)]
 
 
 def _best(some: Sequence[Rated], measure: Callable[[Rated], float]) -> str:
-    """The format of the largest measure, with its bits a weight and its SQNR."""
+    """The format of the smallest measure, with its bits a weight and its divergence."""
     if not some:
         return NONE
-    fmt, figures = max(some, key=measure)
-    return f"{fmt.tag!s:4} {units.bits(fmt.bits_per_weight()):>5}  {figures.sqnr_db:.1f} dB"
+    fmt, figures = min(some, key=measure)
+    return f"{fmt.tag!s:4} {units.bits(fmt.bits_per_weight()):>5}  {figures.divergence:.2g}"
 
 
-def _error(rated: Rated) -> float:
-    return rated[1].sqnr_db or 0.0
+def _loss(rated: Rated) -> float:
+    return rated[1].divergence
 
 
-def _speed(rated: Rated) -> float:
-    """Weights a second, up to a factor."""
+def _seconds(rated: Rated) -> float:
+    """Time for a weight, up to a factor."""
     fmt, figures = rated
-    return (figures.gb_s or 0.0) / float(fmt.bits_per_weight())
+    return float(fmt.bits_per_weight()) / (figures.gb_s or 1e-9)

@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from fourcc.cli.render import terminal
-from fourcc.cli.render.help_texts import commands, paragraphs, two_columns
+from fourcc.cli.render.help_texts import commands, explanation, paragraphs, two_columns
 from fourcc.cli.render.text_width import text_width, wrapped
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def _definitions(rows: Rows, everything: Rows, width: int) -> Iterator[str]:
     blanks = " " * column if beside else BELOW
     for term, text in rows:
         head, taken = INDENT + terminal.styled(term, "cyan"), len(INDENT) + text_width(term)
-        lines = wrapped(" ".join(text.split()), width - len(blanks))
+        lines = explanation(text, width - len(blanks))
         if beside and taken + len(INDENT) <= column:
             head += " " * (column - taken) + lines.pop(0)
         yield from (head, *(blanks + line for line in lines))

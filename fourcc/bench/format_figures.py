@@ -1,6 +1,6 @@
 """Measured figures of the built-in formats, stored with the package: nothing is measured when they are shown.
 
-`python -m tests.bench.store_figures` makes the file again.
+`python -m tests.bench.store_figures` takes them from the pages that measuring scripts have written.
 """
 
 from __future__ import annotations
@@ -18,13 +18,11 @@ class FormatFigures:
     """Figures of a format with its default settings.
 
     Attributes:
-        sqnr_db: SQNR of normally distributed weights, in dB; None: nothing is lost.
-        heavy_sqnr_db: SQNR of weights with heavy tails (Student's t with 5 degrees of freedom), in dB; None likewise.
-        gb_s: stored 10^9 bytes a second by a product with one activation; None: not measured.
+        divergence: KL divergence, in nats a token, of a small model from the original.
+        gb_s: stored bytes that a product with one activation reads, 10^9 a second; None: not measured.
     """
 
-    sqnr_db: float | None
-    heavy_sqnr_db: float | None
+    divergence: float
     gb_s: float | None
 
 
@@ -33,12 +31,12 @@ class StoredFigures:
     """The figures of all formats.
 
     Attributes:
-        errors: a sentence that says how errors were measured.
-        speeds: a sentence that says how, and on which machine, products were timed.
+        divergences: what divergences are of.
+        speeds: the machine, the kernels and the versions that products were timed with.
         formats: tag -> figures.
     """
 
-    errors: str
+    divergences: str
     speeds: str
     formats: dict[str, FormatFigures]
 
@@ -48,4 +46,4 @@ def stored_figures() -> StoredFigures:
     text = files("fourcc.bench").joinpath(FILE).read_text(encoding="utf-8")
     found = json.loads(text)
     formats = {tag: FormatFigures(**each) for tag, each in found["formats"].items()}
-    return StoredFigures(found["errors"], found["speeds"], formats)
+    return StoredFigures(found["divergences"], found["speeds"], formats)
