@@ -4,6 +4,7 @@ import ast
 import pkgutil
 import re
 import shlex
+import subprocess
 import sys
 from collections.abc import Iterator
 from importlib import import_module
@@ -273,3 +274,12 @@ def test_wide_names_are_aligned() -> None:
     lines = list(tables.lines((Column("name"), Column("n", right=True)), [["重み", "1"], ["wq", "2"]]))
     assert [text_width(line) for line in lines] == [7, 7, 7]
     assert wrapped("重み 重み wq", 9) == ["重み 重み", "wq"]
+
+
+@pytest.mark.parametrize("words", [["--help"], ["convert", "--help"], ["formats", "--help"]], ids=" ".join)
+def test_help_loads_nothing_heavy(words: list[str]) -> None:
+    """Pages come at once: no rich, no numpy."""
+    code = "import sys; from fourcc.cli.app import main; main(sys.argv[1:]); sys.stdout.flush(); print(*sys.modules)"
+    printed = subprocess.check_output([sys.executable, "-c", code, *words], text=True)
+    loaded = {name.partition(".")[0] for name in printed.splitlines()[-1].split()}
+    assert not loaded & {"rich", "numpy", "numba", "pydantic", "jinja2", "matplotlib"}
