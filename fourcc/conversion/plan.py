@@ -16,6 +16,7 @@ from fourcc.arrays import Floats
 from fourcc.container.fields import MAX_DIMENSIONS, MAX_NAME_BYTES
 from fourcc.conversion.activation_ranges import RangeData, calibrated_ranges, source_ranges
 from fourcc.conversion.file_size import file_bytes
+from fourcc.conversion.kept_policy import as_before, policy_before
 from fourcc.conversion.pipeline import Step, feedback_record
 from fourcc.encoding import check_needs, check_shape
 from fourcc.errors import PluginError, PolicyError, Problem, SourceError, UsageError
@@ -112,11 +113,15 @@ class Plan:
 
     @cached_property
     def blobs(self) -> Mapping[str, bytes]:
-        """The blobs of the output: those of the source, the ranges of activations, the policy."""
+        """The blobs of the output: those of the source, the ranges of activations, the policy.
+
+        A copy of a model.bin keeps the policy that it was made with, to which the numbers of its rules belong.
+        """
         blobs = {name: data for name, data in self.source.blobs.items() if name != RANGES_BLOB}
         if self.ranges:
             blobs[RANGES_BLOB] = packed_ranges(self.ranges)
-        return {**blobs, POLICY_BLOB: self.policy.text.encode()}
+        before = policy_before(self.source, self.policy, (step.source for step in self.steps))
+        return {**blobs, POLICY_BLOB: self.policy.text.encode() if before is None else before}
 
     @cached_property
     def file_bytes(self) -> int:
@@ -174,6 +179,8 @@ def plan(  # noqa: PLR0913 - keyword-only, one an option of the command
     tied = bool(source.hyper.get("tied_embeddings", False))
     everything = [describe(tensor, tied=tied) for tensor in source.tensors]
     decisions = policy.resolve(everything, wanted={tensor.name for tensor in tensors})
+    if policy_before(source, policy, tensors) is not None:
+        decisions = [as_before(*each) for each in zip(tensors, decisions, strict=True)]
     known = _known_aids(source, aids or {}, calibration)
     settings = as_feedback(feedback)
     steps = tuple(

@@ -176,6 +176,7 @@ class Source(TensorMapping):
         blobs: tokenizer files and the like, name -> contents.
         unreadable: tensors that cannot be read, in the file's order; code that would use one calls `refuse_unreadable`.
         notes: what was left out, or is odd; for stderr.
+        policy: the policy that a model.bin was made with, as it is stored; its tensors' records number its rules.
         stated: the architecture as the files state it, where fourcc's word is another: a ``qwen3`` is a ``llama`` here.
         close: closes the files.
     """
@@ -190,6 +191,7 @@ class Source(TensorMapping):
     blobs: Mapping[str, bytes] = attrs.field(factory=dict)
     unreadable: tuple[Unreadable, ...] = ()
     notes: tuple[str, ...] = ()
+    policy: bytes | None = None
     stated: str | None = None
     close: Callable[[], None] = lambda: None
     _known: Mapping[str, SourceTensor | Unreadable] = attrs.field(init=False)
