@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fourcc.cli.render import json_documents, terminal
+from fourcc.cli.render import json_documents, tables
 from fourcc.cli.render.eval_tables import Measured
 from fourcc.cli.render.progress import Progress
 from fourcc.cli.shared import options
@@ -35,16 +35,34 @@ The reference runs in lock step, with activations that nothing rounds; no logits
 Models = Annotated[list[Path], typer.Argument(metavar="MODEL...", help="Models: model.bin, or checkpoints.")]
 Text = Annotated[Path, typer.Option("--text", metavar="FILE", help="The text, UTF-8.")]
 Reference = Annotated[Path | None, typer.Option("--reference", metavar="MODEL", help="What the others should be like.")]
-Context = Annotated[int, typer.Option("--context", metavar="N", help="Tokens of a window; 0: the models' context.")]
-Stride = Annotated[int, typer.Option("--stride", metavar="N", help="New tokens of a window; 0: they do not overlap.")]
+Context = Annotated[
+    int,
+    typer.Option(
+        "--context", metavar="N", help="Tokens of a window.  [default: the models' context]", show_default=False
+    ),
+]
+Stride = Annotated[
+    int,
+    typer.Option(
+        "--stride", metavar="N", help="New tokens of a window.  [default: windows do not overlap]", show_default=False
+    ),
+]
 Exact = Annotated[bool, typer.Option("--exact", help="Measure also without the kernels' rounding of activations.")]
-Limit = Annotated[int, typer.Option("--tokens", metavar="N", help="Tokens to score at most; 0: all.")]
-MaxKld = Annotated[float | None, typer.Option("--max-kld", metavar="X", help="Exit code 1 if the mean KLD is above.")]
+Limit = Annotated[
+    int, typer.Option("--tokens", metavar="N", help="Tokens to score at most.  [default: all]", show_default=False)
+]
+GATES = "Gates, with --reference: exit code 1 where one does not hold"  # heading of a help page
+MaxKld = Annotated[
+    float | None,
+    typer.Option("--max-kld", metavar="X", help="The mean KL divergence is at most X.", rich_help_panel=GATES),
+]
 MaxRatio = Annotated[
-    float | None, typer.Option("--max-ppl-ratio", metavar="X", help="Exit code 1 if the perplexity ratio is above.")
+    float | None,
+    typer.Option("--max-ppl-ratio", metavar="X", help="The perplexity ratio is at most X.", rich_help_panel=GATES),
 ]
 MinTop1 = Annotated[
-    float | None, typer.Option("--min-top1", metavar="X", help="Exit code 1 if top-1 agreement (0 to 1) is below.")
+    float | None,
+    typer.Option("--min-top1", metavar="X", help="Top-1 agreement, 0 to 1, is at least X.", rich_help_panel=GATES),
 ]
 Tokenizer = Annotated[
     Path | None, typer.Option("-z", "--tokenizer", metavar="FILE", help="Tokenizer to use in place of the models'.")
@@ -105,7 +123,7 @@ def _show(measured: Measured, failures: list[str], *, as_json: bool) -> None:
         return json_documents.show("eval", {**measured.document(), "failed": failures}, version=2)
     measured.show()
     for line in failures:
-        terminal.out(line)
+        tables.paragraph(line, style=("red",))
     return None
 
 
