@@ -10,8 +10,10 @@ import typer
 from fourcc.cli.render import json_documents, tables, terminal, units
 from fourcc.cli.render.cell_styles import by_bits
 from fourcc.cli.render.tables import Column
+from fourcc.cli.shared import completion
+from fourcc.cli.shared.installed import broken_files, survey
 from fourcc.cli.shared.options import Json
-from fourcc.errors import DuplicateTagError, PluginError, UsageError
+from fourcc.errors import PluginError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -60,19 +62,11 @@ SETTINGS = (
     Column("summary", wraps=24),
 )
 
-Tag = Annotated[str | None, typer.Argument(metavar="TAG", help="Show one format in depth.")]
+Tag = Annotated[
+    str | None, typer.Argument(metavar="TAG", help="Show one format in depth.", autocompletion=completion.tag)
+]
 Files = Annotated[bool, typer.Option("--files", help="The kinds of files that can be read and exported to, instead.")]
 BrokenOnly = Annotated[bool, typer.Option("--broken", help="Only what cannot be used, of formats and of files: why.")]
-
-
-@attrs.frozen
-class Trouble:
-    """A plugin that cannot be used."""
-
-    name: str
-    kind: str
-    owner: str
-    reason: str
 
 
 def register(app: typer.Typer) -> None:
@@ -134,30 +128,6 @@ def _files() -> Iterator[dict[str, str]]:
     ]
     for each in told:
         yield dict(zip(("kind", "can", "suffix", "provider", "summary"), each, strict=True))
-
-
-def broken_files() -> list[Trouble]:
-    """The plugins for files that cannot be used."""
-    from fourcc import exporters, sources
-
-    plugged = {"source": sources.PLUGGED.broken(), "exporter": exporters.PLUGGED.broken()}
-    return [
-        Trouble(each.entry.name, kind, each.entry.owner, each.reason) for kind, ones in plugged.items() for each in ones
-    ]
-
-
-def survey() -> tuple[list[tuple[Format, Entry]], list[Trouble]]:
-    """The formats that work, and those that do not. A broken plugin hides no other."""
-    from fourcc.plugins.registry import registry
-
-    working = list(registry.working())
-    troubles = [Trouble(each.entry.name, "format", each.entry.owner, each.reason) for each in registry.broken()]
-    for tag in registry:
-        try:
-            registry.entry(tag)
-        except DuplicateTagError as error:
-            troubles.append(Trouble(str(tag), "format", "several packages", error.what))
-    return working, troubles
 
 
 def _show_one(text: str, *, as_json: bool) -> None:

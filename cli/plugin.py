@@ -10,7 +10,7 @@ import typer
 from fourcc.cli.render import json_documents, plugin_report, terminal
 from fourcc.cli.render.help_pages import Commands
 from fourcc.cli.render.progress import Progress
-from fourcc.cli.shared import options
+from fourcc.cli.shared import completion, options
 from fourcc.errors import UsageError
 
 if TYPE_CHECKING:
@@ -48,12 +48,14 @@ Examples:
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the distribution, for example fourcc-tern.")]
 NewTag = Annotated[str, typer.Option("--tag", metavar="TAG", help="Tag of the format, with a lower-case letter.")]
-Like = Annotated[str, typer.Option("--like", metavar="KIND", help="The format to begin with; kinds are below.")]
+Like = Annotated[
+    str, typer.Option("--like", metavar="KIND", help="What to begin with: see below.", autocompletion=completion.like)
+]
 Folder = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="DIR", help="Folder to write.  [default: ./NAME]")
 ]
 Refresh = Annotated[bool, typer.Option("--force", help="Write into a folder that is not empty.")]
-Tag = Annotated[str, typer.Argument(metavar="TAG", help="The format.")]
+Tag = Annotated[str, typer.Argument(metavar="TAG", help="The format.", autocompletion=completion.tag)]
 Params = Annotated[
     list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help="Parameter of the layout; may be repeated.")
 ]
@@ -61,18 +63,22 @@ Options = Annotated[
     list[str] | None, typer.Option("--option", metavar="NAME=VALUE", help="Option of the encoder; may be repeated.")
 ]
 Vectors = Annotated[
-    Path | None,
-    typer.Option("--vectors", metavar="FILE", help="Stored bytes.  [default: vectors/TAG.json beside the module]"),
+    Path | None, typer.Option("--vectors", metavar="FILE", help="Stored bytes.  [default: vectors/TAG.json beside it]")
 ]
 Only = Annotated[
-    list[str] | None, typer.Option("--check", metavar="GLOB", help="Only checks of these names; may be repeated.")
+    list[str] | None,
+    typer.Option(
+        "--check", metavar="GLOB", help="Only checks of these names; may be repeated.", autocompletion=completion.check
+    ),
 ]
 Quick = Annotated[bool, typer.Option("--quick", help="Leave out the checks that take long.")]
 Lists = Annotated[bool, typer.Option("--list", help="List the checks with what they promise, and end.")]
 Limit = Annotated[
     float | None, typer.Option("--limit", metavar="SECONDS", min=1, help="Seconds for one check.", show_default=False)
 ]
-Asked = Annotated[str | None, typer.Argument(metavar="TAG", help="The format.", show_default=False)]
+Asked = Annotated[
+    str | None, typer.Argument(metavar="TAG", help="The format.", show_default=False, autocompletion=completion.tag)
+]
 File = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="File to write.")]
 
 app = Commands(name="plugin", help="Write a format's package, or examine a format.")

@@ -15,6 +15,7 @@ import attrs
 import typer
 
 from fourcc.cli.render import terminal
+from fourcc.cli.shared import completion
 from fourcc.cli.shared import options as shared
 from fourcc.cli.shared.chat_script import ChatScript
 from fourcc.cli.shared.open_model import asked_rules, model_to_run
@@ -95,6 +96,7 @@ Template = Annotated[
         "--template",
         metavar="NAME",
         help="In a chat: how messages are written for the model, by name, or FILE.jinja.  [default: as the model says]",
+        autocompletion=completion.template,
     ),
 ]
 Tools = Annotated[

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fourcc.cli.shared import options
+from fourcc.cli.shared import completion, options
 
 EPILOG = """\b
 Examples:
@@ -18,7 +18,10 @@ Examples:
   fourcc inspect model.costs --tensor layers.0.attention.wq"""
 
 OLDER = ".dat"
-Name = Annotated[str | None, typer.Option("--tensor", metavar="NAME", help="Show one tensor in depth.")]
+Name = Annotated[
+    str | None,
+    typer.Option("--tensor", metavar="NAME", help="Show one tensor in depth.", autocompletion=completion.tensor),
+]
 
 
 def register(app: typer.Typer) -> None:

@@ -33,6 +33,11 @@ def recipes() -> list[Recipe]:
     return [Recipe(name, _summary(name, file.read_text())) for name, file in sorted(_files().items())]
 
 
+def recipe_names() -> list[str]:
+    """Names of all recipes, sorted."""
+    return sorted(_files())
+
+
 def read_recipe(name: str) -> tuple[str, str]:
     """A recipe's text, and its name in messages.
 
