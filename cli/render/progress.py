@@ -63,7 +63,10 @@ class Progress:
         return self
 
     def __exit__(self, *_: object) -> None:
+        import logging  # here: it takes longer to load than a listing of a model
+
         self.clear()
+        logging.getLogger(__name__).info("%s took %.3f s", self._verb, self.seconds)
 
     def __call__(self, name: str, done: int, total: int) -> None:
         """Shows that `done` of `total` are done, and that `name` is being worked on."""

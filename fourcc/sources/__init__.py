@@ -6,6 +6,7 @@ parties are plugins (`fourcc.sources.plugged`).
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Container
 from itertools import islice
@@ -32,6 +33,7 @@ def _is_model_bin(path: Path, head: bytes) -> bool:  # noqa: ARG001 - every kind
     return head.startswith(MAGIC)
 
 
+_log = logging.getLogger(__name__)
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/")
 
 # They are tried in this order; llama2.c's first version and its forks have no mark, so they come after plugins' kinds.
@@ -67,6 +69,9 @@ def open_source(path: str | Path, tokenizer: str | Path | None = None) -> Source
     _refuse_address(path)
     source = _open_folder(path) if path.is_dir() else _open_file(path)
     source = source if tokenizer is None else _with_tokenizer(source, Path(tokenizer))
+    _log.info("opened %s: %s, %d tensors in %d files", path, source.kind, len(source.tensors), len(source.files))
+    for companion in source.companions:
+        _log.info("read %s, which goes with it", companion)
     counts = token_notes(source.blobs, source.hyper)
     return attrs.evolve(source, notes=(*source.notes, *counts, *_empty(source), *warnings(source)))
 
