@@ -15,6 +15,7 @@ import attrs
 from fourcc.arrays import Floats
 from fourcc.container.fields import MAX_DIMENSIONS, MAX_NAME_BYTES
 from fourcc.conversion.activation_ranges import RangeData, calibrated_ranges, source_ranges
+from fourcc.conversion.fallback_notes import fallback_notes
 from fourcc.conversion.file_size import file_bytes
 from fourcc.conversion.kept_policy import as_before, policy_before
 from fourcc.conversion.pipeline import Step, feedback_record
@@ -85,6 +86,7 @@ class Plan:
             *(note for note in source.notes if note not in of_all),
             *warnings(source, taken),
             *lacking,
+            *fallback_notes(self.policy, (step.decision for step in self.steps)),
             *self._of_calibration,
             *self._of_feedback,
         )
@@ -142,7 +144,9 @@ class Plan:
     def refuse_unmet(self) -> None:
         """Raises PolicyError where the policy's expectations do not hold."""
         if self.unmet:
-            raise PolicyError(self.unmet, file=self.policy.file)
+            *others, last = self.unmet
+            told = last._replace(hint="`fourcc policy check` shows what each tensor comes to")
+            raise PolicyError([*others, told], file=self.policy.file)
 
 
 def plan(  # noqa: PLR0913 - keyword-only, one an option of the command

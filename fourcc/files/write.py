@@ -37,6 +37,9 @@ LONGEST_WRITE = 1 << 30  # Linux writes at most 2 GiB - 4 KiB at once
 
 def check_name(output: Path | None) -> None:
     """Refuses an output whose name says that it is a file of another kind. Raises UsageError."""
+    if output is not None and str(output) == "-":
+        what = "a model.bin is not written to standard output: its parts are not written in order"
+        raise UsageError(what, hint="Give -o FILE; ./- is taken for - as well.")
     suffix = "" if output is None else output.suffix.lower()
     if output is not None and suffix in FOREIGN_SUFFIXES:
         raise UsageError(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from math import isfinite, prod
 from pathlib import Path
-from typing import Self
+from typing import NoReturn, Self
 
 import attrs
 import numpy as np
@@ -29,6 +29,7 @@ from fourcc.tags import FourCC, as_tag
 
 Hyper = Mapping[str, Scalar | list[Scalar]]
 HyperParams = dict[str, Scalar | list[Scalar]]
+_OF_MODELS = frozenset({"generate", "stream", "pieces", "chat", "network", "tokenizer"})
 SHOWN = 8  # names in a message
 
 
@@ -210,6 +211,13 @@ class Source(TensorMapping):
             PluginError: its format is missing or broken.
         """
         return self.tensor(name).qmatrix()
+
+    def __getattr__(self, name: str) -> NoReturn:
+        """Says what to do for those who look for what a `Model` has."""
+        what = f"a Source has no attribute {name!r}"
+        if name in _OF_MODELS:
+            what += f": it holds tensors. `fourcc.open({str(self.path)!r}, run=True)` opens a Model, which has"
+        raise AttributeError(what, name=name, obj=self)
 
     def __contains__(self, name: object) -> bool:
         return name in self._known
