@@ -11,6 +11,7 @@ from fourcc.cli.render import json_documents, tables, terminal, units
 from fourcc.cli.render.cell_styles import by_bits
 from fourcc.cli.render.tables import Column
 from fourcc.cli.shared import completion
+from fourcc.cli.shared.asked_tag import asked_tag
 from fourcc.cli.shared.installed import broken_files, survey
 from fourcc.cli.shared.options import Json
 from fourcc.errors import PluginError, UsageError
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from fourcc.part import Part
     from fourcc.plugins.entries import Entry
     from fourcc.settings import Setting
-    from fourcc.tags import FourCC
 
 EPILOG = """\b
 Examples:
@@ -133,7 +133,7 @@ def _files() -> Iterator[dict[str, str]]:
 def _show_one(text: str, *, as_json: bool) -> None:
     from fourcc.plugins.registry import registry
 
-    tag = _tag(text)
+    tag = asked_tag(text)
     fmt, owner = next(registry.working([tag]), None) or (registry[tag], registry.entry(tag))
     if as_json:
         json_documents.show("format", _entry(fmt, owner), version=SCHEMAS["format"])
@@ -157,15 +157,6 @@ def _part(part: Part) -> str:
     if part.reach != "free":
         return f"{numbers}{shape}, {BELONGS[part.reach]}"
     return f"{numbers}, " + ("for the matrix" if part.rows is None else f"for {part.rows} row{'s' * (part.rows != 1)}")
-
-
-def _tag(text: str) -> FourCC:
-    from fourcc.tags import as_tag
-
-    try:
-        return as_tag(text)
-    except ValueError as error:
-        raise UsageError(str(error), hint="`fourcc formats` lists them.") from error
 
 
 def _facts(fmt: Format, owner: Entry) -> list[tuple[str, str]]:

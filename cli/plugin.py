@@ -11,6 +11,7 @@ from fourcc.cli.render import json_documents, plugin_report, terminal
 from fourcc.cli.render.help_pages import Commands
 from fourcc.cli.render.progress import Progress
 from fourcc.cli.shared import completion, options
+from fourcc.cli.shared.asked_tag import asked_tag
 from fourcc.errors import UsageError
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ def new(
     like: Like = "fused",
     output: Folder = None,
     force: Refresh = False,
+    quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
     """Write a small package with a format that works."""
@@ -109,6 +111,8 @@ def new(
         files = [str(path) for path in written]
         told = {"folder": str(folder), "name": name, "tag": names.tag, "like": like, "files": files}
         json_documents.show("plugin-new", told)
+        return
+    if quiet:
         return
     for path in written:
         terminal.out(terminal.safe(str(path)))
@@ -164,7 +168,7 @@ def examine(  # noqa: PLR0913 - one an option
     if tag is None:
         raise UsageError("a tag is missing", hint="`fourcc formats` lists those that are installed.")
     settings = _pairs(params, "--param"), _pairs(option, "--option")
-    report = _examined(_as_tag(tag), settings, vectors, checks, measures=not only, quiet=quiet, limit=limit)
+    report = _examined(asked_tag(tag), settings, vectors, checks, measures=not only, quiet=quiet, limit=limit)
     if as_json:
         json_documents.show("plugin-test", plugin_report.document(report))
     else:
@@ -188,6 +192,7 @@ def pin(
     params: Params = None,
     option: Options = None,
     force: options.Force = False,
+    as_json: options.Json = False,
 ) -> None:
     """Store the bytes that a format's encoder gives.
 
@@ -196,11 +201,13 @@ def pin(
     from fourcc.files.write import AtomicFile, check_target
     from fourcc.testing.loading import subject_of
 
-    subject = subject_of(_as_tag(tag), _pairs(params, "--param"), _pairs(option, "--option"))
+    subject = subject_of(asked_tag(tag), _pairs(params, "--param"), _pairs(option, "--option"))
     target = check_target(output, (), force=force)
     data = _pinned(subject)
     with AtomicFile(target) as file:
         file.write_at(0, data)
+    if as_json:
+        json_documents.show("plugin-pin", {"tag": tag, "output": str(output), "file_bytes": len(data)})
 
 
 def _examined(
@@ -288,12 +295,3 @@ def _pairs(given: list[str] | None, flag: str) -> dict[str, str]:
             raise UsageError(f"{flag} takes NAME=VALUE", found=repr(text), expected="for example group=64")
         pairs[name] = value
     return pairs
-
-
-def _as_tag(text: str) -> FourCC:
-    from fourcc.tags import as_tag
-
-    try:
-        return as_tag(text)
-    except ValueError as error:
-        raise UsageError(str(error), hint="`fourcc formats` lists them.") from error
