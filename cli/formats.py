@@ -8,15 +8,15 @@ import attrs
 import typer
 
 from fourcc.cli.render import format_advice, formats_tables, json_documents, terminal
-from fourcc.cli.render.formats_tables import Trouble
+from fourcc.cli.shared import completion
+from fourcc.cli.shared.asked_tag import asked_tag
+from fourcc.cli.shared.installed import Trouble, broken_files, survey
 from fourcc.cli.shared.options import Json
-from fourcc.errors import DuplicateTagError, UsageError
+from fourcc.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fourcc.format import Format
-    from fourcc.plugins.entries import Entry
     from fourcc.tags import FourCC
 
 EPILOG = """\b
@@ -29,7 +29,9 @@ Examples:
 FOURCC_PLUGINS=a,b allows only the plugins of these packages beside what is fourcc's own."""
 
 SCHEMAS = {"formats": 2, "format": 2, "files": 1}  # versions of the JSON objects
-Tag = Annotated[str | None, typer.Argument(metavar="TAG", help="Show one format in depth.")]
+Tag = Annotated[
+    str | None, typer.Argument(metavar="TAG", help="Show one format in depth.", autocompletion=completion.tag)
+]
 Files = Annotated[bool, typer.Option("--files", help="The kinds of files that can be read and exported to, instead.")]
 BrokenOnly = Annotated[bool, typer.Option("--broken", help="Only what cannot be used, of formats and of files: why.")]
 
@@ -47,7 +49,7 @@ def formats(tag: Tag = None, *, files: Files = False, broken: BrokenOnly = False
     if tag is not None and (files or broken):
         raise UsageError("--files and --broken list: they take no TAG", found=tag)
     if tag is not None:
-        _one(_tag(tag), as_json=as_json)
+        _one(asked_tag(tag), as_json=as_json)
     elif broken:
         _broken([*survey()[1], *broken_files()], as_json=as_json)
     elif files:
@@ -102,36 +104,3 @@ def _files() -> Iterator[dict[str, str]]:
     ]
     for each in told:
         yield dict(zip(("kind", "can", "suffix", "provider", "summary"), each, strict=True))
-
-
-def broken_files() -> list[Trouble]:
-    """The plugins for files that cannot be used."""
-    from fourcc import exporters, sources
-
-    plugged = {"source": sources.PLUGGED.broken(), "exporter": exporters.PLUGGED.broken()}
-    return [
-        Trouble(each.entry.name, kind, each.entry.owner, each.reason) for kind, ones in plugged.items() for each in ones
-    ]
-
-
-def survey() -> tuple[list[tuple[Format, Entry]], list[Trouble]]:
-    """The formats that work, and those that do not. A broken plugin hides no other."""
-    from fourcc.plugins.registry import registry
-
-    working = list(registry.working())
-    troubles = [Trouble(each.entry.name, "format", each.entry.owner, each.reason) for each in registry.broken()]
-    for tag in registry:
-        try:
-            registry.entry(tag)
-        except DuplicateTagError as error:
-            troubles.append(Trouble(str(tag), "format", "several packages", error.what))
-    return working, troubles
-
-
-def _tag(text: str) -> FourCC:
-    from fourcc.tags import as_tag
-
-    try:
-        return as_tag(text)
-    except ValueError as error:
-        raise UsageError(str(error), hint="`fourcc formats` lists them.") from error

@@ -15,6 +15,7 @@ import attrs
 import typer
 
 from fourcc.cli.render import terminal
+from fourcc.cli.shared import chat_options
 from fourcc.cli.shared import options as shared
 from fourcc.cli.shared.chat_script import ChatScript
 from fourcc.cli.shared.open_model import asked_rules, model_to_run
@@ -46,8 +47,6 @@ tokens, -n those of the whole talk. On a terminal the system prompt is asked for
 an answer, Ctrl-D ends the talk."""
 
 STEPS = 256  # tokens of a text, as in llama2.c
-
-CHAT = "In a chat (-m chat)"  # heading of the help page
 
 Temperature = Annotated[
     float,
@@ -91,38 +90,6 @@ NoVerify = Annotated[
 ]
 Mode = Annotated[
     Literal["generate", "chat"], typer.Option("--mode", "-m", metavar="generate|chat", help="Write a text, or talk.")
-]
-System = Annotated[
-    str | None,
-    typer.Option(
-        "--system",
-        "-y",
-        metavar="TEXT",
-        help="Text that the model is told first.  [default: a terminal is asked]",
-        rich_help_panel=CHAT,
-    ),
-]
-Template = Annotated[
-    str | None,
-    typer.Option(
-        "--template",
-        metavar="NAME",
-        help="How messages are written for the model: a name, or FILE.jinja.  [default: as the model says]",
-        rich_help_panel=CHAT,
-    ),
-]
-Tools = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help="A JSON list of the functions that the model may ask for.", rich_help_panel=CHAT),
-]
-Options = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="NAME=VALUE",
-        help="A variable of the template, such as enable_thinking=false.",
-        rich_help_panel=CHAT,
-    ),
 ]
 Special = Annotated[
     bool, typer.Option("--special", help="Names of special tokens in the prompt stand for these tokens.")
@@ -175,10 +142,10 @@ def run(  # noqa: PLR0913 - one an option
     max_tokens: MaxTokens = None,
     prompt: Prompt = None,
     mode: Mode = "generate",
-    system: System = None,
-    template: Template = None,
-    tools: Tools = None,
-    options: Options = None,
+    system: chat_options.System = None,
+    template: chat_options.Template = None,
+    tools: chat_options.Tools = None,
+    options: chat_options.Variables = None,
     special: Special = False,
     tokenizer: Tokenizer = None,
     policy: shared.PolicyFile = None,

@@ -14,6 +14,7 @@ from fourcc.errors import PluginError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from fourcc.cli.shared.installed import Trouble
     from fourcc.format import Format
     from fourcc.part import Part
     from fourcc.plugins.entries import Entry
@@ -47,16 +48,6 @@ BELONGS = {
     "matrix": "for the matrix",
     "ragged": "for the matrix, of variable length",
 }
-
-
-@attrs.frozen
-class Trouble:
-    """A plugin that cannot be used."""
-
-    name: str
-    kind: str
-    owner: str
-    reason: str
 
 
 def show_formats(working: Sequence[tuple[Format, Entry]]) -> None:

@@ -207,7 +207,7 @@ def test_a_missing_format(run: Runner) -> None:
     assert ended.err.startswith("fourcc: error: no installed package provides the format Zzzz. Install ")
 
 
-@pytest.mark.parametrize("text", ["toolong", "4bit", "a-b", ""])
+@pytest.mark.parametrize("text", ["toolong", "4bix", "a-b", ""])
 def test_no_tag(run: Runner, text: str) -> None:
     """The exit code is 2."""
     ended = run("formats", text)
