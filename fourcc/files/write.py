@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import os
 import secrets
 import shutil
@@ -25,6 +26,7 @@ from fourcc.errors import OutputError, UsageError
 if sys.platform != "win32":  # Windows has no flock, so the file of a killed run stays
     import fcntl
 
+_log = logging.getLogger(__name__)
 SUFFIX = ".fourcc-tmp"
 NAME_CHARS = 50  # of the target's name in the temporary file's name: at most 200 bytes of the 255 that a name may have
 FOREIGN_SUFFIXES = frozenset({".gguf", ".safetensors"})  # of files that `fourcc export` writes
@@ -35,6 +37,9 @@ LONGEST_WRITE = 1 << 30  # Linux writes at most 2 GiB - 4 KiB at once
 
 def check_name(output: Path | None) -> None:
     """Refuses an output whose name says that it is a file of another kind. Raises UsageError."""
+    if output is not None and str(output) == "-":
+        what = "a model.bin is not written to standard output: its parts are not written in order"
+        raise UsageError(what, hint="Give -o FILE; ./- is taken for - as well.")
     suffix = "" if output is None else output.suffix.lower()
     if output is not None and suffix in FOREIGN_SUFFIXES:
         raise UsageError(
@@ -138,6 +143,7 @@ class AtomicFile:
             self._temporary.replace(self.target)
             self._temporary = None
             sync_folder(self.target.parent)
+        _log.info("wrote %s: %d bytes", self.target, self.size)
 
     def _discard(self) -> None:
         if self._temporary is not None:
