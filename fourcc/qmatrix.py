@@ -16,7 +16,7 @@ from fourcc import compute
 from fourcc.arrays import Array, Floats, Parts
 from fourcc.compute import Packed, PackedStack
 from fourcc.dtypes import numpy_dtype
-from fourcc.errors import TableError, UsageError
+from fourcc.errors import PluginError, TableError, UsageError
 from fourcc.format import Format
 from fourcc.geometry import Geometry, split_shape
 from fourcc.plugins.registry import registry
@@ -27,6 +27,11 @@ from fourcc.tiles import cut_rows, decode_rows, shape_and_dtype, tile_bounds
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
+
+
+SAMPLE = 1 << 14  # weights whose histogram a notebook shows
+MOST_SAMPLED = 1 << 22  # weights that are decoded for it at most, where a format needs many together
+BARS = 60
 
 
 def _read_only(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -128,6 +133,63 @@ class QMatrix:
                 rows[first : first + len(tile)] = tile
             first += len(tile)
         return out
+
+    def sample(self, weights: int = SAMPLE) -> Array:
+        """About so many decoded weights in whole rows that are spread evenly, (rows, cols). Raises as `decode` does.
+
+        Empty where rows cannot be decoded by themselves, and the whole matrix would be much more.
+        """
+        fmt = self._checked_format()
+        _, rows, cols = split_shape(self.shape)
+        step = rows if fmt.variable else fmt.block[0] or rows
+        if not prod(self.shape) or step * cols > MOST_SAMPLED:
+            return np.empty((0, cols), numpy_dtype(fmt.decoded))
+        starts = range(0, rows, step)
+        count = min(len(starts), max(1, weights // (step * cols)))
+        firsts = [starts[number * (len(starts) - 1) // max(1, count - 1)] for number in range(count)]
+        parts = next(self.matrices())  # of the first matrix, where there are several
+        ends = [(first, min(rows, first + step)) for first in firsts]
+        return np.concatenate(
+            [
+                decode_rows(fmt, cut_rows(fmt, parts, *each), Geometry(each[1] - each[0], cols, self.params), self.name)
+                for each in ends
+            ]
+        )
+
+    def _repr_html_(self) -> str:
+        """HTML for notebooks: shape, format, parts, and a histogram of some of the weights."""
+        from fourcc.drawing import notebook
+
+        said = {
+            "format": str(self.tag),
+            "shape": " x ".join(map(str, self.shape)) or "scalar",
+            "bits per weight": float(self.bits_per_weight),
+            "bytes": self.nbytes,
+            **self.params,
+        }
+        parts = [
+            {"part": name, "dtype": str(part.dtype), "shape": list(part.shape), "bytes": part.nbytes}
+            for name, part in self.parts.items()
+        ]
+        return notebook.output(
+            notebook.heading(self), notebook.known_facts(said), self._drawn(), notebook.short_table(parts)
+        )
+
+    def _drawn(self) -> str:
+        """A histogram of a sample as SVG; a sentence where the format is missing, empty where there is nothing."""
+        from fourcc.drawing.histogram import histogram
+        from fourcc.drawing.markup import element, text
+
+        try:
+            some = self.sample()
+        except (PluginError, TableError) as error:
+            return element("p", text(error))
+        finite = some[np.isfinite(some)].astype(np.float64)
+        if not finite.size or finite.min() == finite.max():
+            return ""
+        counts, edges = np.histogram(finite, BARS)
+        title = f"Histogram of {finite.size} of the {prod(self.shape)} weights"
+        return histogram(counts.tolist(), (float(edges[0]), float(edges[-1])), title=title)
 
     def __matmul__(self, x: ArrayLike) -> Floats:
         """The product with x, (cols,) or (cols, n), as numpy computes it: float32 (rows,) or (rows, n).

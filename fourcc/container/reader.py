@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from fourcc.container.head_and_tail import read_index
 from fourcc.container.index import PartRecord, TensorRecord
 from fourcc.container.missing_tensor import missing_tensor
 from fourcc.container.sums import refuse_damage
-from fourcc.container.tensor_mapping import TensorMapping
+from fourcc.container.tensor_mapping import TensorMapping, tensor_fields
 from fourcc.errors import IndexDamageError, UsageError
 from fourcc.files.read import ReadFile
 
@@ -165,6 +165,22 @@ class ModelFile(TensorMapping):
 
     def __len__(self) -> int:
         return len(self._records)
+
+    def _fields(self) -> Iterator[dict[str, Any]]:
+        tied = bool(self.index.hyper.get("tied_embeddings", False))
+        for each in self.index.tensors:
+            yield tensor_fields(each.name, each.shape, str(each.tag), each.nbytes, each, tied=tied)
+
+    def facts(self) -> dict[str, object]:
+        """What the file says of itself, for people: names and values."""
+        hyper = " ".join(f"{name}={value}" for name, value in self.index.hyper.items())
+        return {
+            "architecture": self.index.architecture or "unknown",
+            "hyper-parameters": hyper or None,
+            "id": self.digest.hex(),
+            "bits per weight": float(f"{self.index.bits_per_weight:.4g}"),
+            "bytes of tensors": self.index.nbytes,
+        }
 
     def blob(self, name: str) -> bytes:
         """A blob's bytes, compared with their checksums.

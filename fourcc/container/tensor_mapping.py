@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, TypeVar, overload
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping
+from math import prod
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from fourcc.naming import layer, roles
+from fourcc.records import Records
+from fourcc.settings import settings_text
 
 if TYPE_CHECKING:
+    from fourcc.container.index import TensorRecord
     from fourcc.qmatrix import QMatrix
 
 T = TypeVar("T")
 
 
-class TensorMapping(Mapping[str, "QMatrix"]):
-    """Tensor name -> QMatrix. Instances are compared by identity: a Mapping's `==` would read every tensor."""
+class TensorMapping(Mapping[str, "QMatrix"], Records):
+    """Tensor name -> QMatrix; also a table of the tensors, of which no weight is read.
+
+    Instances are compared by identity: a Mapping's `==` would read every tensor.
+    """
 
     __slots__ = ()
     __eq__ = object.__eq__
@@ -29,3 +39,60 @@ class TensorMapping(Mapping[str, "QMatrix"]):
         milliseconds.
         """
         return self[key] if key in self else default  # noqa: SIM401 - this is `get`
+
+    def records(self) -> list[dict[str, Any]]:
+        """The tensors, in the file's order; none of their weights is read.
+
+        Returns:
+            For each tensor: ``name``, ``roles`` (texts), ``layer`` (None where it belongs to none), ``shape``, ``tag``,
+            ``weights``, ``bits_per_weight``, ``bytes``; and what a model.bin knows, else None: ``settings`` of the
+            format as text, ``rule`` (index of the policy's rule), and the error that was measured while it was encoded:
+            ``relative_rmse``, ``sqnr_db``, ``max_error``.
+        """
+        return list(self._fields())
+
+    @abstractmethod
+    def _fields(self) -> Iterable[dict[str, Any]]:
+        """The records, one by one; `tensor_fields` makes one."""
+
+    def facts(self) -> dict[str, object]:
+        """What the file says of itself, for people: names and values."""
+        return {}
+
+    def _repr_html_(self) -> str:
+        """HTML for notebooks: the file's facts, and its tensors as a map of layers and kinds."""
+        from fourcc.drawing import notebook
+
+        tensors = notebook.tensors(self.records())
+        return notebook.output(notebook.heading(self), notebook.known_facts(self.facts()), tensors)
+
+
+def tensor_fields(
+    name: str, shape: tuple[int, ...], tag: str, nbytes: int | None, record: TensorRecord | None, *, tied: bool
+) -> dict[str, Any]:
+    """A tensor's record in the table of its file.
+
+    Args:
+        name: the tensor's.
+        shape: the tensor's.
+        tag: of its format; of one that cannot be read, the name of its layout.
+        nbytes: bytes of its parts; None where they are not known.
+        record: what a model.bin says of it.
+        tied: whether the model's output is its embedding.
+    """
+    weights, error = prod(shape), None if record is None else record.error
+    return {
+        "name": name,
+        "roles": list(roles(name, tied=tied)),
+        "layer": layer(name),
+        "shape": list(shape),
+        "tag": tag,
+        "weights": weights,
+        "bits_per_weight": None if nbytes is None else 8 * nbytes / max(1, weights),
+        "bytes": nbytes,
+        "settings": None if record is None else settings_text({**record.params, **record.options}.items()) or None,
+        "rule": None if record is None else record.rule,
+        "relative_rmse": None if error is None else error.relative_rmse,
+        "sqnr_db": None if error is None else error.sqnr_db,
+        "max_error": None if error is None else error.max_error,
+    }

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from math import prod
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import attrs
 
@@ -25,6 +25,7 @@ from fourcc.naming import layer, roles
 from fourcc.networks import left_out
 from fourcc.plugins.registry import registry
 from fourcc.policy import Decision, Policy, TensorInfo
+from fourcc.records import Records
 from fourcc.sources import warnings
 from fourcc.sources.activation_ranges import BLOB as RANGES_BLOB
 from fourcc.sources.activation_ranges import packed_ranges
@@ -46,8 +47,8 @@ class CalibrationData(RangeData, Protocol):
         """Notes on what it cannot say of the tensors whose formats use calibration data."""
 
 
-@attrs.frozen(eq=False)
-class Plan:
+@attrs.frozen(eq=False, repr=False)
+class Plan(Records):
     """The plan of a conversion, decided before anything is written.
 
     Attributes:
@@ -63,6 +64,26 @@ class Plan:
     steps: tuple[Step, ...]
     calibration: CalibrationData | None = None
     ranges: Mapping[str, Floats] = attrs.field(factory=dict)
+
+    def __repr__(self) -> str:
+        bits = 8 * self.nbytes / max(1, self.weights)
+        return f"<Plan for {self.source.path}: {len(self.steps)} tensors, {bits:.4g} bits per weight>"
+
+    def _repr_html_(self) -> str:
+        """HTML for notebooks: the formats as a map of layers and kinds of tensors."""
+        from fourcc.drawing import notebook
+
+        return notebook.output(notebook.heading(self), notebook.tensors(self.records()))
+
+    def records(self) -> list[dict[str, Any]]:
+        """The decision about each tensor, in the order in which they are written.
+
+        Returns:
+            For each: ``name``, ``roles``, ``layer``, ``shape``, ``weights``, ``stored_tag``, ``tag`` and ``settings``
+            (as text) of the output, ``kept``, ``bits_per_weight``, ``bytes``, ``rule`` (index of the rule that
+            decided), and ``fallback_from``, the rule's first format where a later one was taken, else None.
+        """
+        return [step.decision.fields() for step in self.steps]
 
     @property
     def nbytes(self) -> int:

@@ -11,7 +11,7 @@ from tests.layout.source import modules, tree_of
 LAYERS = [
     {"arrays", "errors", "metrics", "kernels", "dtypes", "installation", "naming", "progress", "settings", "tags"},
     {"drawing", "files", "geometry", "networks", "threads"},
-    {"example", "part"},
+    {"example", "part", "records"},
     {"packing", "spec"},
     {"block_layout", "compute"},
     {"block_decoding", "grid"},
