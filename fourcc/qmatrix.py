@@ -16,9 +16,11 @@ from fourcc import compute
 from fourcc.arrays import Array, Floats, Parts
 from fourcc.compute import Packed, PackedStack
 from fourcc.dtypes import numpy_dtype
-from fourcc.errors import PluginError, TableError, UsageError
+from fourcc.errors import TableError, UsageError
+from fourcc.exchange import ArrayExchange, as_array
 from fourcc.format import Format
 from fourcc.geometry import Geometry, split_shape
+from fourcc.matrix_view import MatrixView
 from fourcc.plugins.registry import registry
 from fourcc.settings import Params
 from fourcc.spec import checked_shapes
@@ -26,12 +28,11 @@ from fourcc.tags import FourCC, as_tag
 from fourcc.tiles import cut_rows, decode_rows, shape_and_dtype, tile_bounds
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, DTypeLike
+    from numpy.typing import ArrayLike
 
 
 SAMPLE = 1 << 14  # weights whose histogram a notebook shows
 MOST_SAMPLED = 1 << 22  # weights that are decoded for it at most, where a format needs many together
-BARS = 60
 
 
 def _read_only(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -39,7 +40,7 @@ def _read_only(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 @attrs.frozen(eq=False, repr=False)
-class QMatrix:
+class QMatrix(ArrayExchange, MatrixView):
     """A tensor in the format of its tag: zero-copy views of its parts, decoded only on demand.
 
     Attributes:
@@ -156,41 +157,6 @@ class QMatrix:
             ]
         )
 
-    def _repr_html_(self) -> str:
-        """HTML for notebooks: shape, format, parts, and a histogram of some of the weights."""
-        from fourcc.drawing import notebook
-
-        said = {
-            "format": str(self.tag),
-            "shape": " x ".join(map(str, self.shape)) or "scalar",
-            "bits per weight": float(self.bits_per_weight),
-            "bytes": self.nbytes,
-            **self.params,
-        }
-        parts = [
-            {"part": name, "dtype": str(part.dtype), "shape": list(part.shape), "bytes": part.nbytes}
-            for name, part in self.parts.items()
-        ]
-        return notebook.output(
-            notebook.heading(self), notebook.known_facts(said), self._drawn(), notebook.short_table(parts)
-        )
-
-    def _drawn(self) -> str:
-        """A histogram of a sample as SVG; a sentence where the format is missing, empty where there is nothing."""
-        from fourcc.drawing.histogram import histogram
-        from fourcc.drawing.markup import element, text
-
-        try:
-            some = self.sample()
-        except (PluginError, TableError) as error:
-            return element("p", text(error))
-        finite = some[np.isfinite(some)].astype(np.float64)
-        if not finite.size or finite.min() == finite.max():
-            return ""
-        counts, edges = np.histogram(finite, BARS)
-        title = f"Histogram of {finite.size} of the {prod(self.shape)} weights"
-        return histogram(counts.tolist(), (float(edges[0]), float(edges[-1])), title=title)
-
     def __matmul__(self, x: ArrayLike) -> Floats:
         """The product with x, (cols,) or (cols, n), as numpy computes it: float32 (rows,) or (rows, n).
 
@@ -200,7 +166,7 @@ class QMatrix:
             UsageError: x does not fit, or the tensor is no matrix.
             PluginError: the format is missing or broken.
         """
-        columns = np.asarray(x, np.float32)
+        columns = np.asarray(as_array(x, "activations"), np.float32)
         cols = self.shape[-1] if len(self.shape) == 2 else None  # `matmul` refuses anything but a matrix
         if columns.ndim not in {1, 2} or cols not in {None, len(columns)}:
             raise UsageError(
@@ -228,7 +194,7 @@ class QMatrix:
             UsageError: x does not fit, or the tensor is no matrix.
             PluginError: the format is missing or broken.
         """
-        activations = np.asarray(x, np.float32)
+        activations = np.asarray(as_array(x, "activations"), np.float32)
         if len(self.shape) != 2:
             raise UsageError(
                 "only a matrix can be multiplied", tensor=self.name, found=self.shape, expected="(rows, cols)"
@@ -262,11 +228,18 @@ class QMatrix:
         geom = fmt.geometry(self.shape[1:], self.params)
         return compute.pack_stack(fmt, list(self.matrices()), geom, lambda number: self[number].decode())
 
-    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:  # noqa: FBT001 - numpy's signature
-        if copy is False:
-            raise ValueError("a QMatrix is decoded into a new array; copy=False cannot be kept")
-        decoded = self.decode()
-        return decoded if dtype is None else decoded.astype(dtype)
+    @property
+    def _named_in_torch(self) -> str | None:
+        """The type that torch has, and numpy has not, for the stored numbers."""
+        name = self.format.foreign.get("torch")
+        return None if name is None else str(name)
+
+    def _stored(self) -> Array | None:
+        """The numbers as they are stored, a view of the tensor's shape, where the format stores each by itself."""
+        fmt = self._checked_format()
+        if len(fmt.parts) > 1 or not {"numpy", "torch"} & fmt.foreign.keys():
+            return None
+        return self.parts[fmt.parts[0].name].reshape(self.shape)
 
     def _checked_format(self) -> Format:
         """The format. Raises TableError where the parts are not as it declares them."""

@@ -27,10 +27,10 @@ class Records:
 
     def to_pandas(self) -> Any:  # noqa: ANN401 - a pandas.DataFrame; pandas is no dependency
         """A `pandas.DataFrame` with a row for each record. Raises UsageError where pandas is not installed."""
-        return _package("pandas", "to_pandas").DataFrame(self.records())
+        return package("pandas", "to_pandas").DataFrame(self.records())
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> Any:  # noqa: ANN401 - the protocol's capsule
-        arrow = _package("pyarrow", "Arrow's protocol")
+        arrow = package("pyarrow", "Arrow's protocol")
         return arrow.Table.from_pylist(self.records()).__arrow_c_stream__(requested_schema)
 
     def _repr_html_(self) -> str:
@@ -41,11 +41,18 @@ class Records:
         return notebook.output(notebook.short_table(self.records(), caption=caption))
 
 
-def _package(name: str, asking: str) -> Any:  # noqa: ANN401 - a module
+def package(name: str, asking: str) -> Any:  # noqa: ANN401 - a module
+    """A package that is no dependency.
+
+    Args:
+        name: of the package.
+        asking: names the deed that needs it, for the message.
+
+    Raises:
+        UsageError: it is not installed; the message says how it is.
+    """
     try:
         return import_module(name)
     except ImportError as error:
         what = f"{asking} needs the package {name}, which is not installed"
-        raise UsageError(
-            what, hint=f"Install it: pip install {name}. `records()` gives the same without it."
-        ) from error
+        raise UsageError(what, hint=f"Install it: pip install {name}") from error

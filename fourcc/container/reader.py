@@ -60,6 +60,7 @@ class ModelFile(TensorMapping):
         self._records = {record.name: record for record in self.index.tensors}
         self._unchecked = set(self._records) if verify else set[str]()
         self._map: mmap.mmap | None = None
+        self._copied: mmap.mmap | None = None
 
     @property
     def digest(self) -> bytes:
@@ -75,20 +76,28 @@ class ModelFile(TensorMapping):
             IndexDamageError: the file was cut or changed since it was opened.
             UsageError: the file is closed.
         """
+        return self._matrix(name, self._mapped())
+
+    def _matrix(self, name: str, mapped: mmap.mmap) -> QMatrix:
         from fourcc.qmatrix import QMatrix
 
         record = self.record(name)
-        parts = {part.name: self._view(part) for part in record.parts}
+        parts = {part.name: _view(part, mapped) for part in record.parts}
         self._check(record)
         made_by = None if record.provider is None else str(self.index.providers[record.provider])
         return QMatrix(record.tag, record.shape, parts, record.params, name, made_by)
 
-    def _view(self, part: PartRecord) -> Array:
-        import numpy as np
+    def _writable(self, name: str) -> QMatrix:
+        """A tensor in a mapping of the file that copies the pages that are written to, where the system allows one."""
+        import mmap
 
-        from fourcc.dtypes import numpy_dtype
-
-        return np.ndarray(part.shape, numpy_dtype(part.dtype), buffer=self._mapped(), offset=part.offset)
+        self._mapped()  # refuses a file that was closed, or has changed
+        if self._copied is None:
+            try:
+                self._copied = mmap.mmap(self.file.fd, 0, access=mmap.ACCESS_COPY)
+            except OSError:  # it could need more memory than there is
+                return self[name]
+        return self._matrix(name, self._copied)
 
     def _mapped(self) -> mmap.mmap:
         """The whole file, mapped. Raises where it was closed, or has changed since it was opened."""
@@ -197,7 +206,7 @@ class ModelFile(TensorMapping):
 
     def close(self) -> None:
         """Closes the file; views that are still in use keep the mapping alive."""
-        self._map = None
+        self._map = self._copied = None
         self.file.close()
 
     def __enter__(self) -> Self:
@@ -209,3 +218,11 @@ class ModelFile(TensorMapping):
     def __repr__(self) -> str:
         bits = float(self.index.bits_per_weight)
         return f"<ModelFile {self.path}: {len(self)} tensors, {self.index.weights} weights, {bits:.4g} bits per weight>"
+
+
+def _view(part: PartRecord, mapped: mmap.mmap) -> Array:
+    import numpy as np
+
+    from fourcc.dtypes import numpy_dtype
+
+    return np.ndarray(part.shape, numpy_dtype(part.dtype), buffer=mapped, offset=part.offset)

@@ -8,10 +8,11 @@ from math import prod
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from fourcc.naming import layer, roles
-from fourcc.records import Records
+from fourcc.records import Records, package
 from fourcc.settings import settings_text
 
 if TYPE_CHECKING:
+    from fourcc.arrays import Array
     from fourcc.container.index import TensorRecord
     from fourcc.qmatrix import QMatrix
 
@@ -54,6 +55,33 @@ class TensorMapping(Mapping[str, "QMatrix"], Records):
     @abstractmethod
     def _fields(self) -> Iterable[dict[str, Any]]:
         """The records, one by one; `tensor_fields` makes one."""
+
+    def to_numpy(self) -> dict[str, Array]:
+        """All tensors as arrays: plain numbers as they are stored, not copied where the file is mapped; else decoded.
+
+        Raises:
+            FourccError: as reading a tensor does.
+        """
+        import numpy as np
+
+        return {name: np.asarray(self[name]) for name in self}
+
+    def to_torch(self) -> dict[str, Any]:
+        """All tensors as torch's: plain numbers in their own type, bfloat16 and 8-bit floats too; else decoded.
+
+        Those of a model.bin share the memory of the file, which torch may write to: what is written stays in this
+        process, and never reaches the file.
+
+        Raises:
+            UsageError: torch is not installed.
+            FourccError: as reading a tensor does.
+        """
+        package("torch", "to_torch")
+        return {name: self._writable(name).to_torch() for name in self}
+
+    def _writable(self, name: str) -> QMatrix:
+        """A tensor in memory that may be written to, if it can be had without a copy."""
+        return self[name]
 
     def facts(self) -> dict[str, object]:
         """What the file says of itself, for people: names and values."""

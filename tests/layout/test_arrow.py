@@ -12,7 +12,7 @@ LAYERS = [
     {"arrays", "errors", "metrics", "kernels", "dtypes", "installation", "naming", "progress", "settings", "tags"},
     {"drawing", "files", "geometry", "networks", "threads"},
     {"example", "part", "records"},
-    {"packing", "spec"},
+    {"exchange", "matrix_view", "packing", "spec"},
     {"block_layout", "compute"},
     {"block_decoding", "grid"},
     {"format"},
