@@ -50,13 +50,21 @@ class _Panel:
         return round(x, 1), round(y, 1)
 
 
-def frontier(points: Sequence[tuple[int, float]], marks: Sequence[Mark] = (), *, weights: int = 0, title: str) -> str:
+def frontier(
+    points: Sequence[tuple[int, float]],
+    marks: Sequence[Mark] = (),
+    *,
+    weights: int = 0,
+    bits: str = "bits per weight, over all tensors",
+    title: str,
+) -> str:
     """A frontier as SVG, divergence on a logarithmic axis.
 
     Args:
         points: bytes of all tensors and divergence in nats a token, by bytes.
         marks: files and single formats.
         weights: of the model, for an axis in bits per weight; 0: the axis is in bytes.
+        bits: the words below an axis in bits per weight.
         title: a sentence that says what is seen, for screen readers.
 
     Returns:
@@ -73,7 +81,7 @@ def frontier(points: Sequence[tuple[int, float]], marks: Sequence[Mark] = (), *,
     return element(
         "svg",
         element("title", text(title)),
-        *_axes(panel, weights),
+        *_axes(panel, weights, bits),
         element("path", d=path, class_="fc-line", fill="none", stroke="#0b5cad", stroke_width=1.6),
         *_marks(panel, seen, places),
         viewBox=f"0 0 {WIDTH} {HEIGHT}",
@@ -89,7 +97,7 @@ def _panel(points: Sequence[tuple[float, float]]) -> _Panel:
     return _Panel(min(sizes) - room, max(sizes) + room, min(powers) - 0.15, max(powers) + 0.15)
 
 
-def _axes(panel: _Panel, weights: int) -> Iterator[str]:
+def _axes(panel: _Panel, weights: int, bits: str) -> Iterator[str]:
     right, foot = WIDTH - RIGHT, HEIGHT - FOOT
     for power in range(ceil(panel.bottom), floor(panel.top) + 1):
         _, y = panel.at(panel.low, 10.0**power)
@@ -101,7 +109,7 @@ def _axes(panel: _Panel, weights: int) -> Iterator[str]:
         yield element("path", d=f"M{x} {foot}v4", class_="fc-axis", stroke="#77808c", fill="none")
         yield _label(number(value) if weights else size(value), x, foot + 17, "middle")
     yield element("path", d=f"M{LEFT} {TOP}V{foot}H{right}", class_="fc-axis", stroke="#77808c", fill="none")
-    words = "bits per weight, over all tensors" if weights else "size of all tensors"
+    words = bits if weights else "size of all tensors"
     yield _label(words, (LEFT + right) / 2, HEIGHT - 8, "middle")
     yield _label("KL divergence, nats a token", 0, 12, "start")
 
