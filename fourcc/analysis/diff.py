@@ -82,7 +82,7 @@ class TensorDifference:
         return self.same_bytes and not self.changes
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Difference(Records):
     """The difference of B from A.
 
@@ -101,6 +101,11 @@ class Difference(Records):
     def identical(self) -> bool:
         """Whether nothing differs."""
         return not (self.changes or self.only_a or self.only_b) and all(tensor.identical for tensor in self.tensors)
+
+    def __repr__(self) -> str:
+        differ = sum(not each.identical for each in self.tensors) + len(self.only_a) + len(self.only_b)
+        tensors = len(self.tensors) + len(self.only_a) + len(self.only_b)
+        return f"<Difference: {differ} of {tensors} tensors differ, {len(self.changes)} other changes>"
 
     def records(self) -> list[dict[str, Any]]:
         """The tensors of both, in A's order, then those that only B has.

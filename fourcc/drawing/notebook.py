@@ -17,13 +17,26 @@ Record = Mapping[str, object]
 ROWS = 100  # of a table in a notebook: more are cut in the middle
 CELLS = 400  # of a map in a notebook: a larger model is a table of its kinds of tensors
 LINES = 60  # of a text
-FRAME = "background:var(--fc-ground);padding:.6em .9em"  # a notebook's ground may be dark where the system's is light
+# A notebook's ground may be dark where the system's is light, and it has rules of its own for tables, lists and pictures.
+RULES = """
+.fc-cell-output{background:var(--fc-ground);padding:.6em .9em}
+.fc-cell-output tr{background:none!important}
+.fc-cell-output .fc-table :is(th,td){text-align:left!important;color:var(--fc-text)}
+.fc-cell-output .fc-table .fc-n{text-align:right!important}
+.fc-cell-output .fc-grid :is(th,td){text-align:center!important}
+.fc-cell-output :is(ul,ol){list-style:none!important;padding-left:0!important}
+.fc-cell-output .fc-facts{display:grid!important;grid-template-columns:max-content 1fr!important}
+.fc-cell-output .fc-facts :is(dt,dd){float:none!important;width:auto!important;margin:0!important}
+.fc-cell-output .fc-facts dt{font-weight:400!important}
+.fc-cell-output .fc-histogram{max-width:480px!important}
+.fc-cell-output .fc-frontier{max-width:820px!important}
+"""
 WINDOW = "overflow:auto;max-height:32em;margin:.5em 0"
 
 
 def output(*pieces: str) -> str:
     """Pieces with their style sheet, for the cell of a notebook."""
-    return element("div", element("style", stylesheet()), *filter(None, pieces), class_="fc", style=FRAME)
+    return element("div", element("style", stylesheet() + RULES), *filter(None, pieces), class_="fc fc-cell-output")
 
 
 def heading(value: object) -> str:

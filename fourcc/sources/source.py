@@ -231,7 +231,7 @@ class Source(TensorMapping):
         return {
             "architecture": self.stated or self.architecture or "unknown",
             "hyper-parameters": hyper or None,
-            "files": len(self.files),
+            "files": len(self.files) if len(self.files) > 1 else None,
             "notes": "; ".join(self.notes) or None,
         }
 
