@@ -17,7 +17,7 @@ Record = Mapping[str, object]
 ROWS = 100  # of a table in a notebook: more are cut in the middle
 CELLS = 400  # of a map in a notebook: a larger model is a table of its kinds of tensors
 LINES = 60  # of a text
-# A notebook's ground may be dark where the system's is light, and it has rules of its own for tables, lists and pictures.
+# A notebook's ground may be dark where the system's is light, and it has rules of its own for tables and lists.
 RULES = """
 .fc-cell-output{background:var(--fc-ground);padding:.6em .9em}
 .fc-cell-output tr{background:none!important}
