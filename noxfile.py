@@ -44,6 +44,12 @@ def readme(session: nox.Session) -> None:
 
 
 @nox.session
+def notebooks(session: nox.Session) -> None:
+    """Run the notebooks of `specs/notebooks/`; wants the extra `docs`."""
+    session.run("python", "-m", "pytest", "tests/specs/test_notebooks.py", *session.posargs)
+
+
+@nox.session
 def guide(session: nox.Session) -> None:
     """Check the guide's output, or renew it: `-- --update`."""
     session.run("python", "tests/guide.py", *session.posargs)
