@@ -10,18 +10,19 @@ import os
 import re
 import sys
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
+
+from fourcc import installation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from importlib.metadata import EntryPoint
 
 SEAM = 1  # version of what plugins are given, and give back
+OWN = installation.OWN  # the distribution that the reserved tags belong to
 FORMATS, SOURCES, EXPORTERS = (f"fourcc.{kind}.{SEAM}" for kind in ("formats", "sources", "exporters"))
-OWN = "fourcc"  # the distribution that the reserved tags belong to
 
 
 @attrs.frozen
@@ -105,14 +106,9 @@ def _distributions(path: tuple[str, ...]) -> list[tuple[str, str, list[EntryPoin
 
 def _declared_by_checkout() -> list[EntryPoint]:
     """The entry points in the pyproject.toml beside the package: a checkout needs no installation to be tried."""
-    import tomllib
     from importlib.metadata import EntryPoint
 
-    file = Path(__file__).resolve().parents[2] / "pyproject.toml"
-    project = tomllib.loads(file.read_text(encoding="utf-8"))["project"] if file.is_file() else {}
-    if project.get("name") != OWN:  # the package lies in the folder of another project
-        return []
-    groups = project["entry-points"].items()
+    groups = installation.checkout().get("entry-points", {}).items()
     return [EntryPoint(name, value, group) for group, points in groups for name, value in points.items()]
 
 

@@ -1,4 +1,4 @@
-"""Measures every format on the shipped model: the table of `specs/measured-formats.md`.
+"""Measures every format on the shipped model: the table of `specs/example-formats.md`.
 
     python -m tests.models.measure_formats [--tokens N] [--write]
 
@@ -21,7 +21,7 @@ from fourcc.plugins.entries import OWN
 from fourcc.plugins.registry import registry
 from tests.markdown import filled
 
-PAGE = Path(__file__).parents[2] / "specs" / "measured-formats.md"
+PAGE = Path(__file__).parents[2] / "specs" / "example-formats.md"
 EXAMPLE = Path(__file__).parents[2] / "fourcc" / "example"  # the shipped model
 MODEL, TOKENIZER, TEXT = EXAMPLE / "tiny.bin", EXAMPLE / "tiny_tokenizer.bin", EXAMPLE / "heldout.txt"
 WIDTHS = (96, 176)  # columns of the shipped model's matrices
@@ -96,7 +96,7 @@ def main() -> None:
     """Prints the table, or writes it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--tokens", type=int, default=0, help="tokens to score at most; 0: all")
-    parser.add_argument("--write", action="store_true", help="write the table into specs/measured-formats.md")
+    parser.add_argument("--write", action="store_true", help="write the table into specs/example-formats.md")
     asked = parser.parse_args()
     body = table(asked.tokens)
     if asked.write:
