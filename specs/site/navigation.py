@@ -15,7 +15,7 @@ Nav = list[Any]  # as mkdocs has it: addresses, and {title: address or list}
 
 TUTORIAL = ("tutorial/index.md", "tutorial/*.md")
 HOW_TO = ("howto/index.md", "howto/*.md", "quantize.md", "calibration.md", "allocation.md", "chat.md")
-FORMATS_END = ("products.md", "searches.md", "measured-formats.md", "writing-a-format.md")
+FORMATS_END = ("products.md", "searches.md", "measured-formats.md", "example-formats.md", "writing-a-format.md")
 REFERENCE: tuple[tuple[str, Sequence[str]], ...] = (
     ("Commands", ("reference/commands/index.md", "reference/commands/*.md")),
     ("Python", ("reference/python/index.md", "reference/python/*.md")),
