@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import groupby
 
 from fourcc.drawing.markup import element, number, text
 
@@ -34,12 +35,14 @@ def histogram(
     """
     shares = [_shares(counts), _shares(before or ())]
     top = max((share for some in shares for share in some), default=0.0) or 1.0
-    heights = [[share / top for share in some] for some in shares]
-    drawn = [element("path", d=_outline(heights[1]), class_="fc-before", fill="#b9c3cf")] if before else []
-    kind = "fc-line" if before else "fc-bars"
-    shape = _outline(heights[0]) if before else _bars(heights[0], 0.22 if codes else 0.0)
-    paint = {"fill": "none", "stroke": "#0b5cad"} if before else {"fill": "#0b5cad"}
-    drawn.append(element("path", d=shape, class_=kind, **paint))
+    drawn = []
+    if before:
+        drawn.append(_staircase(_heights(shares[1], top), class_="fc-before", fill="#b9c3cf"))
+        paint = {"class_": "fc-line", "fill": "none", "stroke": "#0b5cad", "vector_effect": "non-scaling-stroke"}
+        drawn.append(_staircase(_heights(shares[0], top), **paint))
+    else:
+        shape = _apart if codes else _staircase
+        drawn.append(shape(_heights(shares[0], top), class_="fc-bars", fill="#0b5cad"))
     return element(
         "svg",
         element("title", text(title)),
@@ -56,29 +59,36 @@ def _shares(counts: Sequence[int]) -> list[float]:
     return [count / total for count in counts]
 
 
+def _heights(shares: Sequence[float], top: float) -> list[int]:
+    """Heights in thousandths of the highest bar; a bar of few weights is still seen."""
+    return [max(5, round(1000 * share / top)) if share > 0 else 0 for share in shares]
+
+
 def _place(share: float) -> float:
     return SIDE + share * (WIDTH - 2 * SIDE)
 
 
-def _bars(heights: Sequence[float], gap: float) -> str:
-    """Rectangles in one path, `gap` of a bar apart."""
-    width = (WIDTH - 2 * SIDE) / max(1, len(heights))
-    floor = HEIGHT - FOOT
-    pieces = []
-    for place, height in enumerate(heights):
-        left, tall = SIDE + (place + gap / 2) * width, height * (floor - 6)
-        if height > 0:
-            tall = max(tall, 0.7)  # a bar of few weights is still seen
-            pieces.append(f"M{left:.5g} {floor}v{-tall:.4g}h{width * (1 - gap):.4g}V{floor}z")
-    return "".join(pieces)
+def _scaled(path: str, bars: int, paint: Mapping[str, str]) -> str:
+    """A path in which a bar is 1 wide and the highest one 1000 high: short, since a page may have thousands."""
+    across = (WIDTH - 2 * SIDE) / max(1, bars)
+    up = (HEIGHT - FOOT - 6) / 1000
+    move = f"translate({SIDE} {HEIGHT - FOOT}) scale({across:.5g} -{up:.4g})"
+    return element("path", d=path, transform=move, **paint)
 
 
-def _outline(heights: Sequence[float]) -> str:
-    """One staircase over all bars."""
-    width = (WIDTH - 2 * SIDE) / max(1, len(heights))
-    floor = HEIGHT - FOOT
-    steps = "".join(f"V{floor - height * (floor - 6):.4g}h{width:.4g}" for height in heights)
-    return f"M{SIDE} {floor}{steps}V{floor}"
+def _staircase(heights: Sequence[int], **paint: str) -> str:
+    """Bars side by side, as one outline."""
+    path, before = "M0 0", 0
+    for height, some in groupby(heights):
+        path += (f"v{height - before}" if height != before else "") + f"h{len(list(some))}"
+        before = height
+    return _scaled(f"{path}V0z", len(heights), paint)
+
+
+def _apart(heights: Sequence[int], **paint: str) -> str:
+    """Bars with gaps between them."""
+    bars = [f"M{place + 0.1:g} 0v{height}h.8V0" for place, height in enumerate(heights) if height]
+    return _scaled("".join(bars), len(heights), paint)
 
 
 def _axis(ends: tuple[float, float], *, open_ends: bool, codes: bool) -> list[str]:

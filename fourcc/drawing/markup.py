@@ -10,6 +10,7 @@ from fourcc.errors import shown
 
 LONGEST = 400  # characters of a text that is shown; longer ones are cut, and say so
 WHOLE = 1 << 20  # characters of an attribute, such as a path: callers cut names themselves
+_PLAIN = re.compile(r"[\w .,:;/()#%+*=-]*", re.ASCII)
 _ZEROS = re.compile(r"(\.\d*?)0+(?=$|e)")
 
 
@@ -21,7 +22,14 @@ def text(value: object, longest: int = LONGEST) -> str:
     >>> text("<b>"), text("a\u202eb"), text("x" * 9, 4)
     ('&lt;b&gt;', 'a\\u202eb', 'xxxx... (9 characters)')
     """
+    if isinstance(value, str) and len(value) <= longest and _PLAIN.fullmatch(value):
+        return value
     return html.escape(shown(value, longest))
+
+
+def lines(value: str, longest: int = LONGEST) -> str:
+    """A text of several lines, each as `text` gives it: for a ``<pre>``."""
+    return "\n".join(text(line, longest) for line in value.splitlines())
 
 
 def element(name: str, /, *content: str, **attributes: object) -> str:

@@ -48,7 +48,7 @@ def table(
     if not records:
         return ""
     columns = list(records[0])
-    right = {key for key in columns if _holds_numbers([record.get(key) for record in records])}
+    right = {key for key in columns[1:] if _holds_numbers([record.get(key) for record in records])}
     heads = [
         element("th", text((titles or {}).get(key, key)), scope="col", class_="fc-n" if key in right else None)
         for key in columns
@@ -109,3 +109,13 @@ def _order(value: object) -> str | None:
     if isinstance(value, Markup):
         return None if value.order is None else str(value.order)
     return str(value) if isinstance(value, (int, float)) else None
+
+
+def bar(share: float) -> str:
+    """A bar as long as a share from 0 to 1, for a cell; the number beside it says the same."""
+    length = round(100 * min(1.0, max(0.0, share)), 2)
+    filled = element("path", d=f"M0 0h{length}v8H0z", class_="fc-bars", fill="#0b5cad")
+    ground = element("path", d="M0 0h100v8H0z", class_="fc-ground", fill="#eef0f3")
+    return element(
+        "svg", ground, filled, viewBox="0 0 100 8", class_="fc-share", aria_hidden="true", preserveAspectRatio="none"
+    )
