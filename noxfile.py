@@ -170,7 +170,7 @@ def calibration(session: nox.Session) -> None:
 
 @nox.session
 def axe(session: nox.Session) -> None:
-    """Check pages of the built site for accessibility, with axe in Chromium; the head of the lane says what it wants."""
+    """Check the built site for accessibility, with axe in Chromium; the head of the lane says what it wants."""
     session.run("python", "-m", "tests.lanes.axe", *(session.posargs or ["build/site"]))
 
 
