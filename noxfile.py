@@ -175,6 +175,12 @@ def calibration(session: nox.Session) -> None:
 
 
 @nox.session
+def axe(session: nox.Session) -> None:
+    """Check the built site for accessibility, with axe in Chromium; the head of the lane says what it wants."""
+    session.run("python", "-m", "tests.lanes.axe", *(session.posargs or ["build/site"]))
+
+
+@nox.session
 def model(session: nox.Session) -> None:
     """Make the shipped model again; wants PyTorch."""
     session.run("python", "tests/models/make_tiny.py")
