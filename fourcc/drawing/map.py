@@ -136,7 +136,9 @@ def _switch(measures: Sequence[MapMeasure], key: str) -> str:
         )
         for place, each in enumerate(measures)
     ]
-    return element("fieldset", element("legend", "Colour by"), *options, class_="fc-switch")
+    return element(
+        "fieldset", element("legend", "Colour by"), *options, class_="fc-switch" if len(measures) > 1 else "fc-fixed"
+    )
 
 
 def _legend(measures: Sequence[MapMeasure], legends: Mapping[Scale, Classes]) -> str:
