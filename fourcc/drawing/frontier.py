@@ -139,7 +139,7 @@ def _shape(mark: Mark, x: float, y: float) -> str:
     kind = f"fc-mark fc-of-{mark.kind}"
     if mark.kind == "file":
         return element("path", d=f"M{x} {y - 7}l7 7l-7 7l-7 -7z", class_=kind, fill="#d55e00")
-    return element("circle", cx=x, cy=y, r=3.5, class_=kind, fill="#5b6570")
+    return element("circle", cx=x, cy=y, r=3.5 if mark.kind == "format" else 6, class_=kind, fill="#5b6570")
 
 
 def _boxes(mark: Mark, x: float, y: float) -> Iterator[Box]:

@@ -144,7 +144,7 @@ def _errors(tensor: TensorReport, report: ModelReport) -> str:
     if measured is not None and report.compared is not None:
         name = f"against {report.compared.name}"
         records.append(_error(name, measured.sqnr_db, measured.relative_rmse, measured.max_error))
-    return _title("Error") + _scrolled(table(records)) if records else ""
+    return _title("Error") + _scrolled(table(records), "Error") if records else ""
 
 
 def _error(name: str, sqnr: float, rmse: float | None, most: float | None) -> dict[str, object]:
@@ -170,7 +170,7 @@ def _costs(tensor: TensorReport) -> str:
     ]
     unit = "" if costs.unit == tensor.name else f" of the unit {costs.unit}"
     words = f"Options{unit} that none beats in both bits and divergence"
-    return _title("Cost of formats") + _scrolled(table(records, caption=words))
+    return _title("Cost of formats") + _scrolled(table(records, caption=words), "Cost of formats")
 
 
 def _inputs(tensor: TensorReport) -> str:
@@ -190,7 +190,7 @@ def _parts(tensor: TensorReport) -> str:
         }
         for part in tensor.parts
     ]
-    return _title("Bytes") + _scrolled(table(records)) if records else ""
+    return _title("Bytes") + _scrolled(table(records), "Bytes") if records else ""
 
 
 def _siblings(report: ModelReport, cell: Sequence[int]) -> str:
@@ -200,5 +200,6 @@ def _siblings(report: ModelReport, cell: Sequence[int]) -> str:
     return _title(f"{len(cell)} tensors share this cell") + element("ul", *links)
 
 
-def _scrolled(markup: str) -> str:
-    return element("div", markup, class_="wide")
+def _scrolled(markup: str, words: str) -> str:
+    """A table that scrolls by itself where it is too wide."""
+    return element("div", markup, class_="wide", tabindex=0, role="region", aria_label=words)
