@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from fourcc.calibration.costs import Costs, Option, Unit
     from fourcc.sources.source import Source, SourceTensor
 
+WORTH = 0.8  # of the divergence of every smaller option: what an option has at most to be listed
+
 
 def cost_facts(costs: Costs, source: Source, file: Path | None) -> dict[str, TensorCosts]:
     """Tensor's name -> what the costs say of it.
@@ -98,14 +100,12 @@ def _here(unit: Unit, tensor: SourceTensor) -> Option | None:
 
 
 def _worth(options: Iterable[Option], here: Option | None) -> list[Option]:
-    """The options that cost less than every smaller one, and the file's own; by bytes."""
+    """The options that lose clearly less than every smaller one, and the file's own; by bytes."""
     least, worth = float("inf"), []
     for option in options:
-        better = option.kld is not None and option.kld < least
-        if better or option is here:
+        if option is here or (option.kld is not None and option.kld <= WORTH * least):
             worth.append(option)
-        if better and option.kld is not None:
-            least = option.kld
+            least = min(least, least if option.kld is None else option.kld)
     return worth
 
 

@@ -64,7 +64,7 @@ class TensorCosts:
         kld: nats a token that the unit loses in the file's format; None where the format was not measured.
         reference: the same in a format of about as many bits as other units' reference; None where unknown.
         reference_name: that format.
-        options: those that no other option beats in both bytes and divergence, by bits.
+        options: those that lose clearly less than every smaller one, and the file's own, by bits.
     """
 
     unit: str

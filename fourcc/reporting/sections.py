@@ -114,7 +114,7 @@ def compared_totals(report: ModelReport, other: ComparedReport) -> str:
     here = {"tensors": len(report.tensors), "weights": report.count, "bytes": report.nbytes}
     there = {"tensors": other.tensors, "weights": other.weights, "bytes": other.nbytes}
     rows = ((report.name, "this file", here), (other.name, "compared with", there))
-    return table([{"file": name, "": words, **some, "bits per weight": _bits(some)} for name, words, some in rows])
+    return table([{"file": name, "which": words, **some, "bits per weight": _bits(some)} for name, words, some in rows])
 
 
 def _bits(some: dict[str, int | None] | dict[str, int]) -> float | None:

@@ -35,7 +35,7 @@ def hostile_model(path: Path) -> Path:
 def many_tensors(path: Path, count: int, tag: str = "Q8_0") -> Path:
     """A model.bin of `count` small matrices in layers of eight kinds."""
     q = encode(np.random.default_rng(0).normal(0, 0.1, (64, 64)).astype(np.float32), tag)
-    return write_model(path, {name: q for name in names(count)})
+    return write_model(path, dict.fromkeys(names(count), q))
 
 
 def names(count: int) -> Iterable[str]:
