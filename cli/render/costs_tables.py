@@ -13,6 +13,7 @@ from fourcc.calibration.costs import MEASURED_BITS
 from fourcc.calibration.costs_reading import read_costs
 from fourcc.calibration.pins import spelled
 from fourcc.cli.render import json_documents, tables, terminal, units
+from fourcc.cli.render.cell_styles import by_bits
 from fourcc.cli.render.tables import Column
 
 if TYPE_CHECKING:
@@ -20,21 +21,21 @@ if TYPE_CHECKING:
 
 WORST = 12  # units that a summary shows
 COLUMNS = (
-    Column("unit", shrinks=True),
-    Column("weights", right=True),
+    Column("unit"),
+    Column("weights", right=True, leave=1),
     Column("listed in"),
-    Column("bits/weight", right=True),
-    Column("output error", right=True),
+    Column("bits/weight", right=True, style=by_bits),
+    Column("output error", right=True, leave=3),
     Column("nats/token", right=True),
-    Column("options", right=True),
+    Column("options", right=True, leave=2),
 )
 OPTIONS = (
     Column("option"),
-    Column("bytes", right=True),
-    Column("bits/weight", right=True),
-    Column("output error", right=True),
+    Column("bytes", right=True, leave=1),
+    Column("bits/weight", right=True, style=by_bits),
+    Column("output error", right=True, leave=3),
     Column("nats/token", right=True),
-    Column("found by"),
+    Column("found by", leave=2),
 )
 LISTED_IN = f"each unit is listed in its measured option nearest to {float(MEASURED_BITS):g} bits a weight"
 
@@ -61,9 +62,9 @@ def show(path: Path, costs: Costs, *, rows: int | None = None) -> None:
     tables.show(COLUMNS, [_row(unit) for unit in shown])
     rest = ordered[len(shown) :]
     if rest:
-        terminal.out(f"{len(rest)} more units: {_total(rest):.3g} nats/token together")
-    terminal.out(f"all units together: {_total(ordered):.3g} nats/token")
-    terminal.out(LISTED_IN)
+        tables.paragraph(f"{len(rest)} more units: {_total(rest):.3g} nats/token together")
+    tables.paragraph(f"all units together: {_total(ordered):.3g} nats/token")
+    tables.paragraph(LISTED_IN)
 
 
 def show_document(command: str, path: Path, costs: Costs) -> None:

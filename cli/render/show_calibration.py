@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from fourcc.calibration.statistics import InputStatistics
 
 COLUMNS = (
-    Column("matrix", shrinks=True),
-    Column("columns", right=True),
-    Column("tokens", right=True),
+    Column("matrix"),
+    Column("columns", right=True, leave=1),
+    Column("tokens", right=True, leave=2),
     Column("largest/median", right=True),
     Column("range"),
     Column("dead", right=True),
-    Column("Hessian"),
+    Column("Hessian", leave=3),
 )
 
 

@@ -50,13 +50,21 @@ class _Panel:
         return round(x, 1), round(y, 1)
 
 
-def frontier(points: Sequence[tuple[int, float]], marks: Sequence[Mark] = (), *, weights: int = 0, title: str) -> str:
+def frontier(
+    points: Sequence[tuple[int, float]],
+    marks: Sequence[Mark] = (),
+    *,
+    weights: int = 0,
+    bits: str = "bits per weight, over all tensors",
+    title: str,
+) -> str:
     """A frontier as SVG, divergence on a logarithmic axis.
 
     Args:
         points: bytes of all tensors and divergence in nats a token, by bytes.
         marks: files and single formats.
         weights: of the model, for an axis in bits per weight; 0: the axis is in bytes.
+        bits: the words below an axis in bits per weight.
         title: a sentence that says what is seen, for screen readers.
 
     Returns:
@@ -73,8 +81,8 @@ def frontier(points: Sequence[tuple[int, float]], marks: Sequence[Mark] = (), *,
     return element(
         "svg",
         element("title", text(title)),
-        *_axes(panel, weights),
-        element("path", d=path, class_="fc-line"),
+        *_axes(panel, weights, bits),
+        element("path", d=path, class_="fc-line", fill="none", stroke="#0b5cad", stroke_width=1.6),
         *_marks(panel, seen, places),
         viewBox=f"0 0 {WIDTH} {HEIGHT}",
         role="img",
@@ -89,19 +97,19 @@ def _panel(points: Sequence[tuple[float, float]]) -> _Panel:
     return _Panel(min(sizes) - room, max(sizes) + room, min(powers) - 0.15, max(powers) + 0.15)
 
 
-def _axes(panel: _Panel, weights: int) -> Iterator[str]:
+def _axes(panel: _Panel, weights: int, bits: str) -> Iterator[str]:
     right, foot = WIDTH - RIGHT, HEIGHT - FOOT
     for power in range(ceil(panel.bottom), floor(panel.top) + 1):
         _, y = panel.at(panel.low, 10.0**power)
-        yield element("path", d=f"M{LEFT} {y}H{right}", class_="fc-rule")
+        yield element("path", d=f"M{LEFT} {y}H{right}", class_="fc-rule", stroke="#dde1e6", fill="none")
         yield _label(number(10.0**power, 2), LEFT - 7, y + 4, "end")
     unit = weights / 8 if weights else 1.0
     for value in _round_numbers(panel.low / unit, panel.high / unit):
         x, _ = panel.at(value * unit, 1.0)
-        yield element("path", d=f"M{x} {foot}v4", class_="fc-axis")
+        yield element("path", d=f"M{x} {foot}v4", class_="fc-axis", stroke="#77808c", fill="none")
         yield _label(number(value) if weights else size(value), x, foot + 17, "middle")
-    yield element("path", d=f"M{LEFT} {TOP}V{foot}H{right}", class_="fc-axis")
-    words = "bits per weight, over all tensors" if weights else "size of all tensors"
+    yield element("path", d=f"M{LEFT} {TOP}V{foot}H{right}", class_="fc-axis", stroke="#77808c", fill="none")
+    words = bits if weights else "size of all tensors"
     yield _label(words, (LEFT + right) / 2, HEIGHT - 8, "middle")
     yield _label("KL divergence, nats a token", 0, 12, "start")
 
@@ -117,7 +125,7 @@ def _round_numbers(low: float, high: float) -> Iterator[float]:
 
 def _label(words: str, x: float, y: float, anchor: str, kind: str = "fc-label") -> str:
     place = {"x": round(x, 1), "y": round(y, 1)}
-    return element("text", text(words), **place, text_anchor=anchor, class_=kind)
+    return element("text", text(words), **place, text_anchor=anchor, font_size=11, class_=kind)
 
 
 def _marks(panel: _Panel, marks: Sequence[Mark], line: Sequence[tuple[float, float]]) -> Iterator[str]:
@@ -138,8 +146,8 @@ def _marks(panel: _Panel, marks: Sequence[Mark], line: Sequence[tuple[float, flo
 def _shape(mark: Mark, x: float, y: float) -> str:
     kind = f"fc-mark fc-of-{mark.kind}"
     if mark.kind == "file":
-        return element("path", d=f"M{x} {y - 7}l7 7l-7 7l-7 -7z", class_=kind)
-    return element("circle", cx=x, cy=y, r=3.5 if mark.kind == "format" else 6, class_=kind)
+        return element("path", d=f"M{x} {y - 7}l7 7l-7 7l-7 -7z", class_=kind, fill="#d55e00")
+    return element("circle", cx=x, cy=y, r=3.5 if mark.kind == "format" else 6, class_=kind, fill="#5b6570")
 
 
 def _boxes(mark: Mark, x: float, y: float) -> Iterator[Box]:
