@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import attrs
 import typer
 
-from fourcc.cli.render import json_documents, tables, terminal, units
+from fourcc.cli.render import format_page, json_documents, tables, terminal, units
 from fourcc.cli.render.tables import Column
 from fourcc.cli.shared.options import Json
 from fourcc.errors import DuplicateTagError, PluginError, UsageError
@@ -25,6 +25,7 @@ EPILOG = """\b
 Examples:
   fourcc formats
   fourcc formats Q8_0
+  fourcc formats Q8_0 --page
   fourcc formats --files
   fourcc formats --broken
 
@@ -56,6 +57,9 @@ SETTINGS = (Column("setting"), Column("kind"), Column("default"), Column("allowe
 Tag = Annotated[str | None, typer.Argument(metavar="TAG", help="Show one format in depth.")]
 Files = Annotated[bool, typer.Option("--files", help="The kinds of files that can be read and exported to, instead.")]
 BrokenOnly = Annotated[bool, typer.Option("--broken", help="Only what cannot be used, of formats and of files: why.")]
+Page = Annotated[
+    bool, typer.Option("--page", help="The format's page instead: its bytes, what they mean, how they are chosen.")
+]
 
 
 @attrs.frozen
@@ -73,14 +77,25 @@ def register(app: typer.Typer) -> None:
     app.command(epilog=EPILOG)(formats)
 
 
-def formats(tag: Tag = None, *, files: Files = False, broken: BrokenOnly = False, as_json: Json = False) -> None:
+def formats(
+    tag: Tag = None,
+    *,
+    page: Page = False,
+    files: Files = False,
+    broken: BrokenOnly = False,
+    as_json: Json = False,
+) -> None:
     """List the installed formats, or show one in depth.
 
     Bits per weight, what each can do, who provides it, and which plugins are broken.
     """
     if tag is not None and (files or broken):
         raise UsageError("--files and --broken list: they take no TAG", found=tag)
-    if tag is not None:
+    if page and tag is None:
+        raise UsageError("--page wants a TAG", hint="`fourcc formats` lists them.")
+    if page:
+        format_page.show(_tag(str(tag)), as_json=as_json)
+    elif tag is not None:
         _show_one(tag, as_json=as_json)
     elif broken:
         troubles = [*survey()[1], *broken_files()]
