@@ -30,7 +30,7 @@ QUICK = (
     ("extract", "{folder}/back.bin", "norm", "-o", "{folder}/norm.npy"),
     ("formats", "--json"),
     ("policy", "check", "{folder}/example/mixed.toml", "{folder}/example/tiny.bin"),
-    ("plugin", "new", "Tern", "-o", "{folder}/tern"),
+    ("plugin", "new", "fourcc-tern", "--tag", "Tern", "-o", "{folder}/tern"),
 )
 LONG = (
     ("example", "{folder}/example", "-q"),
