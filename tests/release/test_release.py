@@ -68,7 +68,7 @@ def test_the_next_version_needs_no_address(ready: Path) -> None:
 
 def test_without_an_address_nothing_is_prepared(tree: Path) -> None:
     """An address that leads nowhere is worse than none."""
-    with pytest.raises(ValueError, match="--address https.* is needed"):
+    with pytest.raises(ValueError, match=r"--address https.* is needed"):
         facts.prepare(tree, "9.8.7", "2031-05-06", None)
     assert subprocess.check_output(["git", "status", "--porcelain"], cwd=tree) == b""
     assert any("[project.urls] has no Homepage, Source, Issues, Changelog" in each for each in checks.complaints(tree))
