@@ -50,6 +50,12 @@ def guide(session: nox.Session) -> None:
 
 
 @nox.session
+def site(session: nox.Session) -> None:
+    """Build the documentation site into build/site; wants the extra `docs`."""
+    session.run("python", "-m", "mkdocs", "build", "--strict", *session.posargs, env={"NO_MKDOCS_2_WARNING": "1"})
+
+
+@nox.session
 def ci(session: nox.Session) -> None:
     """Do all that must hold before a change lands, on a clean clone."""
     session.run(".ci/run", external=True)

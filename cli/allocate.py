@@ -15,8 +15,8 @@ Examples:
   fourcc allocate stories.bin --costs model.costs --budget 2.4MB --pin role=embedding:Q6_K -o mixed.toml
   fourcc allocate stories.bin --costs model.costs --budget 2.4MB --frontier frontier.png
 
-A budget in bytes (kB, MB, GB, KiB, MiB, GiB) or in percent of the source is one of the whole file, with everything in
-it; one in bpw is one of the tensors, as `inspect` prints their bits per weight. `fourcc convert SRC --policy mixed.toml
+A budget in bytes (kB, MB, GB, KiB, MiB, GiB) or in percent of the source limits the whole file, with everything in it;
+one in bpw limits the bits per weight of all tensors, as `inspect` prints them. `fourcc convert SRC --policy mixed.toml
 --calibration model.calib` makes the file. Without -o nothing is written."""
 
 CostsFile = Annotated[Path, typer.Option("--costs", metavar="FILE", help="What `fourcc measure` wrote for this model.")]

@@ -10,15 +10,16 @@ import contextlib
 import gc
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import typer
 from typer.main import get_command
 
-from fourcc.cli.render import terminal
+from fourcc.cli.render import help_pages, terminal
 from fourcc.cli.shared import compiling, signals, slow_products
+from fourcc.cli.shared.command_group import CommandGroup
 from fourcc.errors import FourccError
 
 BROKEN_PIPE = 128 + 13  # 13 is SIGPIPE
@@ -26,39 +27,49 @@ EPILOG = "FOURCC_DEBUG=1 shows where an error came from."
 
 USAGE, INTERRUPTED = 2, 130
 GC_THRESHOLD = 100_000  # imports make many objects and no garbage: collecting takes a tenth of a listing's time
-# Command -> module. A module is imported only for its command, so that no command pays for another.
-COMMANDS = {
-    "example": "example",
-    "quantize": "quantize",
-    "convert": "convert",
-    "calibrate": "calibrate",
-    "inspect": "show",
-    "verify": "verify",
-    "diff": "diff",
-    "extract": "extract",
-    "export": "export",
-    "bench": "bench",
-    "bench-models": "bench_models",
-    "formats": "formats",
-    "policy": "policy",
-    "plugin": "plugin",
-    "run": "run",
-    "eval": "eval",
-    "measure": "measure",
-    "allocate": "allocate",
-    "stats": "stats",
-    "shootout": "shootout",
-    "cache": "cache",
+# Purpose -> command -> module. A module is imported only for its command, so that no command pays for another.
+PURPOSES = {
+    "Make a smaller model": {
+        "example": "example",
+        "quantize": "quantize",
+        "convert": "convert",
+        "export": "export",
+    },
+    "Look into a model": {
+        "inspect": "show",
+        "report": "report",
+        "stats": "stats",
+        "diff": "diff",
+        "verify": "verify",
+        "extract": "extract",
+    },
+    "Use it, and measure what it lost": {"run": "run", "eval": "eval"},
+    "Find the best mix of formats": {
+        "calibrate": "calibrate",
+        "measure": "measure",
+        "allocate": "allocate",
+        "shootout": "shootout",
+        "policy": "policy",
+    },
+    "Formats": {"formats": "formats", "plugin": "plugin"},
+    "Speed": {"bench": "bench", "bench-models": "bench_models", "cache": "cache"},
 }
+COMMANDS = {name: module for commands in PURPOSES.values() for name, module in commands.items()}
+
+
+class FourccGroup(CommandGroup, help_pages.Group):
+    """The commands by purpose."""
+
+    purposes: ClassVar[Mapping[str, Sequence[str]]] = {purpose: list(names) for purpose, names in PURPOSES.items()}
 
 
 def build(arguments: Sequence[str]) -> typer.Typer:
     """The application, with the command that the arguments name, or with all commands if they name none."""
-    app = typer.Typer(
+    app = help_pages.Commands(
         name="fourcc",
+        cls=FourccGroup,
         help="Quantization formats for language-model weights, and the mixed-precision files made of them.",
         epilog=EPILOG,
-        rich_markup_mode=None,  # plain help starts in a fifth of the time, and any terminal can show it
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
@@ -81,7 +92,7 @@ def entry(
         terminal.out(f"fourcc {__version__}")
         raise typer.Exit
     if context.invoked_subcommand is None:
-        terminal.err(context.get_help())
+        terminal.err(context.get_help() if terminal.coloured(sys.stderr) else terminal.plain(context.get_help()))
         raise typer.Exit(USAGE)
 
 

@@ -26,15 +26,15 @@ ratios compare best with best, and, beside the median, turn by turn: what a prod
 each of its samples, and a peer's product right after it; the median of all turns is shown. A product's weights come
 from memory: each sample goes through at least 250 MB of them, and through more than the largest cache holds."""
 
-Tags = Annotated[str | None, typer.Option("--format", metavar="TAG,...", help="Formats. Default: all with a kernel.")]
+Tags = Annotated[str | None, typer.Option("--format", metavar="TAG,...", help="Formats.  [default: all with a kernel]")]
 Shapes = Annotated[
-    str | None, typer.Option("--shape", metavar="ROWSxCOLS,...", help="Matrices. Default: 4096x4096,4096x11008.")
+    str | None, typer.Option("--shape", metavar="ROWSxCOLS,...", help="Matrices.  [default: 4096x4096,4096x11008]")
 ]
 Threads = Annotated[
-    str | None, typer.Option("--threads", metavar="N,...", help="Numbers of threads. Default: from 1 to the cores.")
+    str | None, typer.Option("--threads", metavar="N,...", help="Numbers of threads.  [default: from 1 to the cores]")
 ]
 Counts = Annotated[
-    str | None, typer.Option("-n", "--n", metavar="N,...", help="Numbers of activations. Default: 1,4,512.")
+    str | None, typer.Option("-n", "--n", metavar="N,...", help="Numbers of activations.  [default: 1,4,512]")
 ]
 Quick = Annotated[bool, typer.Option("--quick", help="Small matrices, few repeats: whether it works, not how fast.")]
 Peers = Annotated[bool, typer.Option("--peers", help="Measure other projects' kernels, too, as far as installed.")]
@@ -88,7 +88,6 @@ def _run(plan: BenchPlan, *, quiet: bool) -> Results:
 
 
 class Steps(Progress):
-    """Progress of work that has no bytes."""
+    """Progress of work whose steps are of no equal length, so that no rate is told."""
 
-    def _line(self, name: str, share: float) -> str:
-        return f"{self._verb} {100 * share:3.0f} %: {name}"
+    paced = False

@@ -44,14 +44,16 @@ PACKAGES = ("fourcc", "numpy", "numba", "llvmlite", "llama-cpp-python")
 Models = Annotated[str, typer.Option("--model", metavar="NAME,...", help="Sizes: 15M, 110M, 1.1B, moe, gemma, ...")]
 Tags = Annotated[
     str | None,
-    typer.Option("--format", metavar="TAG,...", help="Formats of the matrices. Default: ggml's 8-bit blocks."),
+    typer.Option("--format", metavar="TAG,...", help="Formats of the matrices.  [default: ggml's 8-bit blocks]"),
 ]
 Threads = Annotated[
-    str | None, typer.Option("--threads", metavar="N,...", help="Numbers of threads. Default: from 1 to the cores.")
+    str | None, typer.Option("--threads", metavar="N,...", help="Numbers of threads.  [default: from 1 to the cores]")
 ]
-Prompt = Annotated[int, typer.Option("--prompt", min=1, max=1 << 17, help="Tokens that are read at once.")]
-Generate = Annotated[int, typer.Option("--generate", min=1, max=1 << 17, help="Tokens that follow, one by one.")]
-Rounds = Annotated[int, typer.Option("--rounds", min=1, max=100, help="Turns of each engine.")]
+Prompt = Annotated[int, typer.Option("--prompt", metavar="N", min=1, max=1 << 17, help="Tokens that are read at once.")]
+Generate = Annotated[
+    int, typer.Option("--generate", metavar="N", min=1, max=1 << 17, help="Tokens that follow, one by one.")
+]
+Rounds = Annotated[int, typer.Option("--rounds", metavar="N", min=1, max=100, help="Turns of each engine.")]
 Peers = Annotated[bool, typer.Option("--peers", help="Measure llama.cpp, too (llama-cpp-python).")]
 Busy = Annotated[bool, typer.Option("--busy", help="Keep a core busy with another process meanwhile.")]
 

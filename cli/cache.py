@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fourcc.cli.render import json_documents, tables, terminal, units
+from fourcc.cli.render.help_pages import Commands
 from fourcc.cli.render.progress import Progress
 from fourcc.cli.shared.options import Json, Quiet, Threads
 from fourcc.errors import OutputError, UsageError
@@ -40,7 +41,7 @@ Formats = Annotated[
     typer.Option("--format", metavar="TAG[,TAG]", help="Formats.  [default: all built-in ones with a kernel]"),
 ]
 
-app = typer.Typer(name="cache", help="Show, clear or build the compiled kernels on disk.", rich_markup_mode=None)
+app = Commands(name="cache", help="Show, clear or build the compiled kernels on disk.")
 
 
 def register(parent: typer.Typer) -> None:
@@ -71,7 +72,7 @@ def cache(context: typer.Context, *, clear: Clear = False, as_json: Json = False
     if clear:
         terminal.out("cleared")
     if not_kept is not None:
-        terminal.out(f"not used: {not_kept}")
+        tables.paragraph(f"not used: {not_kept}")
 
 
 def _remove(paths: list[Path]) -> None:
@@ -103,7 +104,7 @@ def build(*, formats: Formats = None, threads: Threads = None, quiet: Quiet = Fa
         json_documents.show("cache-build", {"folder": folder, **counts, "seconds": round(seconds, 1)})
         return
     taking = f" in {units.clock(seconds)}" if missing else ""
-    terminal.out(f"{len(needed)} kernels: {there} were there, {len(missing)} compiled{taking}")
+    tables.paragraph(f"{len(needed)} kernels: {there} were there, {len(missing)} compiled{taking}")
 
 
 def _check() -> None:

@@ -28,7 +28,12 @@ The file is an imatrix that llama.cpp reads, too. Killed, `--resume` goes on whe
 Output = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Calibration file to write.")]
 Text = Annotated[Path, typer.Option("--text", metavar="FILE", help="The text that the model reads, UTF-8.")]
 Hessian = Annotated[bool, typer.Option("--hessian", help="Also keep E[x x^T] of each matrix's inputs.")]
-Limit = Annotated[int, typer.Option("--tokens", metavar="N", help="Tokens of the text to read at most; 0: all.")]
+Limit = Annotated[
+    int,
+    typer.Option(
+        "--tokens", metavar="N", help="Tokens of the text to read at most.  [default: all]", show_default=False
+    ),
+]
 Merge = Annotated[Path | None, typer.Option("--merge", metavar="FILE", help="Add this calibration of the same model.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on where this very calibration was interrupted.")]
 
@@ -55,7 +60,7 @@ def calibrate(  # noqa: PLR0913 - one an option
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
-    """Collect what a model's matrices are multiplied with.
+    """Collect statistics of what a model's matrices are multiplied with.
 
     The model reads a text, layer by layer; convert then weighs errors by it.
     """
@@ -64,7 +69,7 @@ def calibrate(  # noqa: PLR0913 - one an option
     asked = Request(source, text, hessian, parted, limit, context, merge, tokenizer)
     target = asked.target(output, force=force)
     with ExitStack() as stack:
-        model = model_to_run(source, tokenizer, None, None, stack, quiet=quiet, as_json=as_json)
+        model = model_to_run(source, tokenizer, None, stack, quiet=quiet, as_json=as_json)
         with Progress("calibrating", 0, quiet=quiet, unit="tokens x layers") as progress:
             result = carry_out(asked, model, target, resume=resume, threads=threads, progress=progress)
     if resume:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fourcc.cli.render import json_documents, tables, terminal
+from fourcc.cli.render.cell_styles import by_decibels
 from fourcc.cli.render.progress import Progress
 from fourcc.cli.render.tables import Column
 from fourcc.cli.shared import options
@@ -26,13 +27,13 @@ Examples:
 A counts as the original. Exit code 0 where nothing differs, 1 where something does."""
 
 COLUMNS = (
-    Column("tensor", shrinks=True),
+    Column("tensor"),
     Column("tags"),
-    Column("bytes"),
+    Column("bytes", leave=1),
     Column("rel RMSE", right=True),
-    Column("SQNR dB", right=True),
+    Column("SQNR dB", right=True, style=by_decibels),
     Column("max error", right=True),
-    Column("differing", right=True),
+    Column("differing", right=True, leave=2),
 )
 
 A = Annotated[Path, typer.Argument(metavar="A", help="The original: a checkpoint or a model.bin.")]
@@ -67,12 +68,14 @@ def _stored_bytes(source: Source) -> int:
 
 def _show(difference: Difference) -> None:
     for line in _lines(difference):
-        terminal.out(terminal.safe(line))
+        tables.paragraph(line)
     differing = [tensor for tensor in difference.tensors if not tensor.identical]
     if differing:
         tables.show(COLUMNS, [_row(tensor) for tensor in differing])
     same = len(difference.tensors) - len(differing)
-    terminal.out("identical" if difference.identical else f"{len(differing)} tensors differ, {same} are identical")
+    if difference.identical:
+        return terminal.out(terminal.styled("identical", "green"))
+    return tables.paragraph(f"{len(differing)} tensors differ, {same} are identical")
 
 
 def _lines(difference: Difference) -> Iterator[str]:

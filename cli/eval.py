@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import ExitStack
+from functools import partial
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fourcc.cli.render import json_documents, terminal
+from fourcc.cli.render import json_documents, tables
 from fourcc.cli.render.eval_tables import Measured
 from fourcc.cli.render.progress import Progress
 from fourcc.cli.shared import options
-from fourcc.cli.shared.open_model import model_to_run
+from fourcc.cli.shared.open_model import asked_rules, model_to_run
 from fourcc.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,22 +27,42 @@ Examples:
   fourcc eval model.bin --text story.txt
   fourcc eval q8.bin q4.bin --text story.txt --reference model.bin
   fourcc eval q4.bin --text story.txt --reference model.bin --max-kld 0.05 || echo worse
+  fourcc eval stories.bin --format Q4_0,F16 --text story.txt --reference stories.bin
 
-The reference runs in lock step, with activations that nothing rounds; no logits are stored."""
+The reference runs in lock step, with activations that nothing rounds; no logits are stored.
+--format, --recipe and --policy convert the models, but not the reference, to a temporary file first."""
 
 Models = Annotated[list[Path], typer.Argument(metavar="MODEL...", help="Models: model.bin, or checkpoints.")]
 Text = Annotated[Path, typer.Option("--text", metavar="FILE", help="The text, UTF-8.")]
 Reference = Annotated[Path | None, typer.Option("--reference", metavar="MODEL", help="What the others should be like.")]
-Context = Annotated[int, typer.Option("--context", metavar="N", help="Tokens of a window; 0: the models' context.")]
-Stride = Annotated[int, typer.Option("--stride", metavar="N", help="New tokens of a window; 0: they do not overlap.")]
+Context = Annotated[
+    int,
+    typer.Option(
+        "--context", metavar="N", help="Tokens of a window.  [default: the models' context]", show_default=False
+    ),
+]
+Stride = Annotated[
+    int,
+    typer.Option(
+        "--stride", metavar="N", help="New tokens of a window.  [default: windows do not overlap]", show_default=False
+    ),
+]
 Exact = Annotated[bool, typer.Option("--exact", help="Measure also without the kernels' rounding of activations.")]
-Limit = Annotated[int, typer.Option("--tokens", metavar="N", help="Tokens to score at most; 0: all.")]
-MaxKld = Annotated[float | None, typer.Option("--max-kld", metavar="X", help="Exit code 1 if the mean KLD is above.")]
+Limit = Annotated[
+    int, typer.Option("--tokens", metavar="N", help="Tokens to score at most.  [default: all]", show_default=False)
+]
+GATES = "Gates, with --reference: exit code 1 where one does not hold"  # heading of a help page
+MaxKld = Annotated[
+    float | None,
+    typer.Option("--max-kld", metavar="X", help="The mean KL divergence is at most X.", rich_help_panel=GATES),
+]
 MaxRatio = Annotated[
-    float | None, typer.Option("--max-ppl-ratio", metavar="X", help="Exit code 1 if the perplexity ratio is above.")
+    float | None,
+    typer.Option("--max-ppl-ratio", metavar="X", help="The perplexity ratio is at most X.", rich_help_panel=GATES),
 ]
 MinTop1 = Annotated[
-    float | None, typer.Option("--min-top1", metavar="X", help="Exit code 1 if top-1 agreement (0 to 1) is below.")
+    float | None,
+    typer.Option("--min-top1", metavar="X", help="Top-1 agreement, 0 to 1, is at least X.", rich_help_panel=GATES),
 ]
 Tokenizer = Annotated[
     Path | None, typer.Option("-z", "--tokenizer", metavar="FILE", help="Tokenizer to use in place of the models'.")
@@ -68,6 +89,9 @@ def evaluate(  # noqa: PLR0913 - one an option
     max_ratio: MaxRatio = None,
     min_top1: MinTop1 = None,
     tokenizer: Tokenizer = None,
+    policy: options.PolicyFile = None,
+    recipe: options.Recipe = None,
+    formats: options.Formats = None,
     threads: options.Threads = None,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
@@ -79,10 +103,10 @@ def evaluate(  # noqa: PLR0913 - one an option
     gates = {"max_kld": max_kld, "max_ppl_ratio": max_ratio, "min_top1": min_top1}
     _check(gates, reference)
     with ExitStack() as stack:
-        files = [model_to_run(path, tokenizer, None, None, stack, quiet=quiet, as_json=as_json) for path in models]
-        against = None
-        if reference is not None:
-            against = model_to_run(reference, tokenizer, None, None, stack, quiet=quiet, as_json=as_json)
+        opened = partial(model_to_run, tokenizer=tokenizer, stack=stack, quiet=quiet, as_json=as_json)
+        rules = asked_rules(policy, formats, recipe)
+        files = [opened(path, rules=rules) for path in models]
+        against = None if reference is None else opened(reference, rules=None)
         longest = common_context([*files, *([against] if against else [])], context)
         protocol = Protocol(longest, stride, parted, limit)
         modes: list[ActivationMode] = [activations, "exact"] if exact else [activations]
@@ -99,7 +123,7 @@ def _show(measured: Measured, failures: list[str], *, as_json: bool) -> None:
         return json_documents.show("eval", {**measured.document(), "failed": failures}, version=2)
     measured.show()
     for line in failures:
-        terminal.out(line)
+        tables.paragraph(line, style=("red",))
     return None
 
 

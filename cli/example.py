@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from fourcc.conversion.convert import Result
 
 MODEL = "model.bin"
+EXPORTED = ("model.safetensors", "config.json", "README.md")  # files of the Hugging Face folder
 NEXT_LINE = " " if sys.platform == "win32" else " \\\n    "  # how a shell's command goes on in the next line
 EPILOG = """\b
 Examples:
@@ -29,7 +30,8 @@ The model is a Llama of 351,072 weights that writes stories. Its files:
 tiny.bin, tiny_tokenizer.bin   the checkpoint and its tokenizer
 training.txt, heldout.txt      texts to calibrate and to measure on
 mixed.toml                     a policy: which tensor in which format
-model.bin                      what `fourcc convert` makes of these"""
+model.bin                      what `fourcc convert` makes of these
+hf/                            the same model as a Hugging Face folder"""
 
 Folder = Annotated[Path, typer.Argument(metavar="[DIR]", help="Folder to make.")]
 
@@ -48,10 +50,11 @@ def example(
 ) -> None:
     """Copy a tiny model, convert it, and say what to try."""
     import fourcc
-    from fourcc.example import CHECKPOINT, POLICY, TOKENIZER
+    from fourcc.example import CHECKPOINT, HF, POLICY, TOKENIZER
     from fourcc.example.copying import copy_files
 
-    copies = copy_files(folder, beside=[MODEL], force=force)
+    copies = copy_files(folder, beside=[MODEL, *(f"{HF}/{name}" for name in EXPORTED)], force=force)
+    fourcc.export(folder / CHECKPOINT, folder / HF, to="huggingface", force=True)
     with Progress("converting", (folder / CHECKPOINT).stat().st_size, quiet=quiet) as progress:
         made = fourcc.convert(
             folder / CHECKPOINT,
@@ -87,8 +90,9 @@ def _show(folder: Path, copies: list[Path], made: Result) -> None:
     tables.facts(
         [
             ("folder", str(folder)),
-            ("copied", " ".join(path.name for path in copies)),
+            ("copied", " ".join(path.name for path in copies if path.parent == folder)),
             ("converted", f"tiny.bin by mixed.toml: {MODEL}"),
+            ("exported", "tiny.bin as a Hugging Face folder: hf"),
             ("bytes", f"{size} of {original}"),
             ("bits per weight", units.bits(made.index.bits_per_weight)),
         ]
@@ -104,7 +108,7 @@ def _show(folder: Path, copies: list[Path], made: Result) -> None:
 def _document(folder: Path, copies: list[Path], made: Result) -> dict[str, object]:
     return {
         "folder": str(folder),
-        "copied": [{"name": path.name, "bytes": path.stat().st_size} for path in copies],
+        "copied": [{"name": path.relative_to(folder).as_posix(), "bytes": path.stat().st_size} for path in copies],
         "model": str(folder / MODEL),
         "id": made.digest.hex(),
         "bits_per_weight": json_documents.bits(made.index.bits_per_weight),

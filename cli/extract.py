@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fourcc.cli import show
-from fourcc.cli.render import terminal
+from fourcc.cli.render import json_documents, terminal
 from fourcc.cli.render.show_tensor import find
 from fourcc.cli.shared import options
 from fourcc.errors import UsageError
@@ -37,11 +37,20 @@ def register(app: typer.Typer) -> None:
 
 
 def extract(
-    source: options.Source, name: Name = None, *, output: Target, blob: Blob = None, force: options.Force = False
+    source: options.Source,
+    name: Name = None,
+    *,
+    output: Target,
+    blob: Blob = None,
+    force: options.Force = False,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
 ) -> None:
     """Write a tensor's weights as .npy, or a blob as it is."""
     if (name is None) == (blob is None):
         raise UsageError("extract takes either a tensor's NAME or --blob NAME")
+    if output == STDOUT and as_json:
+        raise UsageError("--json prints an object, so the data cannot go to stdout, too", hint="Give -o FILE.")
     if output == STDOUT and terminal.on_terminal(sys.stdout):
         raise UsageError("binary data is not written to a terminal", hint="Redirect it, or give -o FILE.")
     from fourcc.analysis.extraction import write_runs
@@ -49,11 +58,24 @@ def extract(
     from fourcc.sources import open_source
 
     with open_source(source) as opened:
+        terminal.notes(opened.notes, quiet=quiet)
         runs = _runs(opened, name, blob)
         if output == STDOUT:
-            _to_stdout(runs)
-        else:
-            write_runs(runs, check_target(output, opened.all_files, force=force))
+            return _to_stdout(runs)
+        target = check_target(output, opened.all_files, force=force)
+        write_runs(runs, target)
+        told = _document(opened, output, name, blob, target.stat().st_size)
+    return json_documents.show("extract", told) if as_json else None
+
+
+def _document(source: Source, output: Path, name: str | None, blob: str | None, nbytes: int) -> dict[str, object]:
+    """The object of ``--json``: the array that was written, or the blob."""
+    told: dict[str, object] = {"file": str(source.path), "output": str(output), "tensor": name, "blob": blob}
+    if name is not None:
+        tensor = find(source, name)
+        told |= {"tensor": tensor.name, "tag": str(tensor.tag), "shape": list(tensor.shape)}
+        told["dtype"] = tensor.format.decoded
+    return {**told, "file_bytes": nbytes}
 
 
 def _runs(source: Source, name: str | None, blob: str | None) -> Iterable[bytes]:

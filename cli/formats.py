@@ -8,6 +8,7 @@ import attrs
 import typer
 
 from fourcc.cli.render import format_page, json_documents, tables, terminal, units
+from fourcc.cli.render.cell_styles import by_bits
 from fourcc.cli.render.tables import Column
 from fourcc.cli.shared.options import Json
 from fourcc.errors import DuplicateTagError, PluginError, UsageError
@@ -33,15 +34,15 @@ FOURCC_PLUGINS=a,b allows only the plugins of these packages beside what is four
 
 COLUMNS = (
     Column("tag"),
-    Column("bits/weight", right=True),
+    Column("bits/weight", right=True, style=by_bits),
     Column("block"),
-    Column("can"),
+    Column("can", leave=3),
     Column("products"),
-    Column("needs"),
-    Column("provided by"),
-    Column("summary"),
+    Column("needs", leave=2),
+    Column("provided by", leave=1),
+    Column("summary", wraps=30),
 )
-FILES = (Column("kind"), Column("can"), Column("suffix"), Column("provided by"), Column("summary"))
+FILES = (Column("kind"), Column("can"), Column("suffix"), Column("provided by", leave=1), Column("summary", wraps=24))
 BELONGS = {
     "block": "for each block",
     "weight": "for each weight",
@@ -51,8 +52,14 @@ BELONGS = {
     "ragged": "for the matrix, of variable length",
 }
 SCHEMAS = {"formats": 2, "format": 2, "files": 1}  # versions of the JSON objects
-BROKEN = (Column("broken"), Column("is a"), Column("provided by"), Column("reason"))
-SETTINGS = (Column("setting"), Column("kind"), Column("default"), Column("allowed"), Column("summary"))
+BROKEN = (Column("broken"), Column("is a"), Column("provided by"), Column("reason", wraps=40))
+SETTINGS = (
+    Column("setting"),
+    Column("kind"),
+    Column("default"),
+    Column("allowed", wraps=16),
+    Column("summary", wraps=24),
+)
 
 Tag = Annotated[str | None, typer.Argument(metavar="TAG", help="Show one format in depth.")]
 Files = Annotated[bool, typer.Option("--files", help="The kinds of files that can be read and exported to, instead.")]
@@ -179,7 +186,7 @@ def _show_one(text: str, *, as_json: bool) -> None:
     tables.facts([(name, value) for name, value in _facts(fmt, owner) if value])
     terminal.out("")
     for part in fmt.parts:
-        terminal.out(f"part {part.name}: {_part(part)}")
+        tables.paragraph(f"part {part.name}: {_part(part)}")
     rows = [_setting("param", each) for each in fmt.params] + [_setting("encoder", each) for each in fmt.options]
     if rows:
         terminal.out("")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fourcc.cli.render import json_documents, plugin_report, terminal
+from fourcc.cli.render.help_pages import Commands
 from fourcc.cli.render.progress import Progress
 from fourcc.cli.shared import options
 from fourcc.errors import UsageError
@@ -22,9 +23,15 @@ Examples:
   fourcc plugin new fourcc-tern --tag Tern
   fourcc plugin new fourcc-book --tag Book --like codebook -o ~/src/book
 
-The package is complete: it installs, passes its own tests, and its format works. Change it into yours.
-Kinds: fused (a formula for a block), codebook (learnt for each matrix), rotation (a Hadamard transform),
-sparse (outliers by place), calibrated (weighs errors by importance)."""
+\b
+Kinds:
+  fused       a formula for a block
+  codebook    a codebook learnt for each matrix
+  rotation    a Hadamard transform before the codes
+  sparse      outliers, by their places
+  calibrated  codes that weigh errors by importance
+
+The package is complete: it installs, passes its own tests, and its format works. Change it into yours."""
 TEST_EPILOG = """\b
 Examples:
   fourcc plugin test Tern
@@ -68,7 +75,7 @@ Limit = Annotated[
 Asked = Annotated[str | None, typer.Argument(metavar="TAG", help="The format.", show_default=False)]
 File = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="File to write.")]
 
-app = typer.Typer(name="plugin", help="Write a format's package, or examine a format.", rich_markup_mode=None)
+app = Commands(name="plugin", help="Write a format's package, or examine a format.")
 
 
 def register(parent: typer.Typer) -> None:
@@ -142,7 +149,7 @@ def examine(  # noqa: PLR0913 - one an option
 ) -> None:
     """Examine a format: what it costs, what it promises, what it breaks.
 
-    Other processes examine it: it may end its own.
+    The checks run in processes of their own, so a format that crashes ends no more than those.
     """
     checks = _chosen(only or [], quick=quick)
     if listed:

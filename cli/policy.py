@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fourcc.cli.render import json_documents, plan_table, tables, terminal
+from fourcc.cli.render.help_pages import Commands
 from fourcc.cli.render.tables import Column
 from fourcc.cli.shared import options
 from fourcc.errors import InputError, UsageError
@@ -25,13 +26,15 @@ Examples:
   fourcc policy show --recipe Q4_K_M > mixed.toml
   fourcc policy show model.bin --resolved"""
 
+RECIPES = (Column("recipe"), Column("summary", wraps=30))
+
 PolicyFile = Annotated[Path, typer.Argument(metavar="POLICY", help="The policy, a TOML file.")]
 File = Annotated[Path | None, typer.Argument(metavar="FILE", help="A model.bin.")]
 Resolved = Annotated[
     bool, typer.Option("--resolved", help="Name each tensor's format instead of the rules that chose it.")
 ]
 
-app = typer.Typer(name="policy", help="Try a policy, or show a file's.", rich_markup_mode=None)
+app = Commands(name="policy", help="Try a policy, or show a file's.")
 
 
 def register(parent: typer.Typer) -> None:
@@ -67,7 +70,7 @@ def check(
         else:
             plan_table.show(planned, as_json=False)
             for line in unmet:
-                terminal.out(terminal.safe(f"unmet: {line}"))
+                tables.paragraph(f"unmet: {line}", style=("red",))
     if unmet:
         raise typer.Exit(1)
 
@@ -81,7 +84,7 @@ def list_recipes(*, as_json: options.Json = False) -> None:
     if as_json:
         json_documents.show("recipes", {"recipes": [{"name": one.name, "summary": one.summary} for one in listed]})
         return
-    tables.show((Column("recipe"), Column("summary", shrinks=True)), [[one.name, one.summary] for one in listed])
+    tables.show(RECIPES, [[one.name, one.summary] for one in listed])
 
 
 @app.command(epilog=SHOW_EPILOG)

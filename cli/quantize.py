@@ -33,16 +33,14 @@ Examples:
 \b
 -o x.gguf   a file that llama.cpp runs
 -o x.bin    a model.bin, fourcc's own container, which holds every format
--o x/       a folder for transformers and vLLM, weights as compressed-tensors
-            stores them; --to awq or gptq: as these do
+-o x/       a folder for transformers and vLLM, weights as compressed-tensors stores them; --to awq or gptq: as these do
 
-\b
---recipe, --format and --policy say which format each tensor gets. --size and
---budget find the best mix themselves: they calibrate on most of the text, and
-measure on the rest what each format costs each matrix; without a text they are
-refused. Beside a recipe, format or policy the text is optional: it weighs the
-errors, and the KL divergence from the original is measured on its end. Without
-it all errors of a tensor count alike, and no divergence is measured."""
+--recipe, --format and --policy say which format each tensor gets. --size and --budget find the best mix themselves:
+they calibrate on most of the text, and measure on the rest what each format costs each matrix; without a text they are
+refused.
+
+Beside a recipe, format or policy the text is optional: it weighs the errors, and the KL divergence from the original is
+measured on its end. Without it all errors of a tensor count alike, and no divergence is measured."""
 
 OutputPath = Annotated[
     str | None, typer.Option("--output", "-o", metavar="PATH", help="x.gguf, x.bin, or a folder, x/.")
@@ -77,7 +75,7 @@ def quantize(  # noqa: PLR0913 - one an option
     size: SizeBytes = None,
     budget: budget_options.Size = None,
     text: Text = None,
-    documents: budget_options.Documents = False,
+    documents: options.Documents = False,
     calibration: options.CalibrationFile = None,
     tags: budget_options.Options = None,
     pins: budget_options.Pins = None,

@@ -7,6 +7,7 @@ import stat
 import sys
 import time
 from contextlib import ExitStack
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -16,7 +17,7 @@ import typer
 from fourcc.cli.render import terminal
 from fourcc.cli.shared import options as shared
 from fourcc.cli.shared.chat_script import ChatScript
-from fourcc.cli.shared.open_model import model_to_run
+from fourcc.cli.shared.open_model import asked_rules, model_to_run
 from fourcc.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,32 +27,50 @@ if TYPE_CHECKING:
 
 EPILOG = """\b
 Examples:
-  fourcc run model.bin -i "One day"
+  fourcc run model.bin --prompt "One day"
   fourcc run model.bin -t 0 -n 200
+  fourcc run model.bin --temperature 0.7 --top-p 0.95 --max-tokens 100
   fourcc run stories.bin -z tokenizer.bin --format Q8_0,F16
   echo "Once upon a time" | fourcc run model.bin
-  fourcc run llama-2-7b-chat.gguf -m chat -y "You answer in rhymes."
+  fourcc run llama-2-7b-chat.gguf -m chat --system "You answer in rhymes."
   fourcc run qwen3.gguf -m chat --set enable_thinking=false
   fourcc run model.bin --special -i "<|im_start|>user"
   fourcc run model.bin -i "One day" --json | jq -rj 'select(.event != "end").text // empty'
 
-A checkpoint is converted to a temporary file first; --format or --policy say to what. Speed goes to stderr.
-In chat mode each line of standard input is a message; without -y the first is the system prompt.
-Ctrl-C stops an answer, Ctrl-D ends the talk."""
+The letters mean what they mean in llama2.c: -n counts the prompt's tokens, too, and a number below 0 is taken for 0;
+--max-tokens counts new ones. A checkpoint is converted to a temporary file first; --format, --recipe or --policy say to
+what. Speed goes to stderr. In chat mode each line of standard input is a message; --max-tokens counts an answer's
+tokens, -n those of the whole talk. On a terminal the system prompt is asked for unless --system says it. Ctrl-C stops
+an answer, Ctrl-D ends the talk."""
 
 STEPS = 256  # tokens of a text, as in llama2.c
 
-Temperature = Annotated[float, typer.Option("-t", help="Temperature; 0: always the likeliest token.")]
-TopP = Annotated[float, typer.Option("-p", help="Share of the probability that is drawn from.")]
-Seed = Annotated[int, typer.Option("-s", help="Seed of the random numbers; 0: the time.")]
+Temperature = Annotated[
+    float, typer.Option("--temperature", "--temp", "-t", metavar="T", help="0: always the likeliest token.")
+]
+TopP = Annotated[
+    float, typer.Option("--top-p", "-p", metavar="P", help="Share of the probability that is drawn from; 1: all.")
+]
+Seed = Annotated[int, typer.Option("--seed", "-s", metavar="N", help="Seed of the random numbers; 0: the time.")]
 Steps = Annotated[
     int | None,
-    typer.Option("-n", help="Tokens of the text; 0: as many as the context holds.  [default: 256; in a chat 0]"),
+    typer.Option(
+        "-n",
+        metavar="N",
+        help="Tokens of the text with its prompt; 0: as many as the context holds.  [default: 256; in a chat 0]",
+    ),
+]
+MaxTokens = Annotated[
+    int | None,
+    typer.Option("--max-tokens", metavar="N", help="New tokens, without the prompt's; in a chat those of an answer."),
 ]
 Prompt = Annotated[
     str | None,
     typer.Option(
-        "-i", help="How the text begins, or the first message; -: as standard input says.  [default: a pipe's]"
+        "--prompt",
+        "-i",
+        metavar="TEXT",
+        help="How the text begins, or the first message; -: as standard input says.  [default: a pipe's]",
     ),
 ]
 Tokenizer = Annotated[
@@ -60,9 +79,15 @@ Tokenizer = Annotated[
 NoVerify = Annotated[
     bool, typer.Option("--no-verify", help="Do not compare tensors with their checksums when they are first used.")
 ]
-Mode = Annotated[Literal["generate", "chat"], typer.Option("-m", help="Write a text, or talk.")]
+Mode = Annotated[Literal["generate", "chat"], typer.Option("--mode", "-m", help="Write a text, or talk.")]
 System = Annotated[
-    str | None, typer.Option("-y", help="In a chat: what the model is told first.  [default: it is asked for]")
+    str | None,
+    typer.Option(
+        "--system",
+        "-y",
+        metavar="TEXT",
+        help="In a chat: what the model is told first.  [default: a terminal is asked]",
+    ),
 ]
 Template = Annotated[
     str | None,
@@ -92,11 +117,28 @@ class Settings:
 
     mode: str
     temperature: float
-    topp: float
+    top_p: float
     seed: int
-    steps: int
+    steps: int | None
+    max_tokens: int | None
     threads: int | None
     activations: ActivationMode
+
+    def __attrs_post_init__(self) -> None:
+        """Raises UsageError for numbers that mean nothing, before a model is opened."""
+        if not isfinite(self.temperature):
+            raise UsageError("bad value of --temperature, -t", found=self.temperature, expected="0 or more, and finite")
+        if not isfinite(self.top_p):
+            raise UsageError("bad value of --top-p, -p", found=self.top_p, expected="a share, 0 to 1")
+        if self.max_tokens is not None and self.max_tokens < 1:
+            raise UsageError("bad value of --max-tokens", found=self.max_tokens, expected="1 or more")
+
+    @property
+    def event(self) -> dict[str, object]:
+        """The settings in the words of the event ``start``."""
+        told = {"topp" if name == "top_p" else name: value for name, value in attrs.asdict(self).items()}
+        usual = 0 if self.mode == "chat" or self.max_tokens is not None else STEPS
+        return {**told, "steps": usual if self.steps is None else self.steps}
 
 
 def register(app: typer.Typer) -> None:
@@ -108,9 +150,10 @@ def run(  # noqa: PLR0913 - one an option
     source: shared.Source,
     *,
     temperature: Temperature = 1.0,
-    topp: TopP = 0.9,
+    top_p: TopP = 0.9,
     seed: Seed = 0,
     steps: Steps = None,
+    max_tokens: MaxTokens = None,
     prompt: Prompt = None,
     mode: Mode = "generate",
     system: System = None,
@@ -120,6 +163,7 @@ def run(  # noqa: PLR0913 - one an option
     special: Special = False,
     tokenizer: Tokenizer = None,
     policy: shared.PolicyFile = None,
+    recipe: shared.Recipe = None,
     formats: shared.Formats = None,
     threads: shared.Threads = None,
     activations: shared.Activations = "dynamic",
@@ -135,13 +179,11 @@ def run(  # noqa: PLR0913 - one an option
 
     script = ChatScript(template, tools, tuple(options or ()))
     talks = _talks(mode, script, system, special=special)
-    length = (0 if talks else STEPS) if steps is None else steps
-    settings = Settings(mode, temperature, topp, seed or int(time.time()), length, threads, activations)
+    settings = Settings(mode, temperature, top_p, seed or int(time.time()), steps, max_tokens, threads, activations)
     output = Lines() if as_json else Text(talk=talks, quiet=quiet)
     with ExitStack() as stack:
-        model = model_to_run(
-            source, tokenizer, policy, formats, stack, quiet=quiet, verify=not no_verify, as_json=as_json
-        )
+        rules = asked_rules(policy, formats, recipe)
+        model = model_to_run(source, tokenizer, rules, stack, quiet=quiet, verify=not no_verify, as_json=as_json)
         if talks:
             _talk(model, settings, output, prompt, system, script, quiet=quiet)
         else:
@@ -154,7 +196,7 @@ def _talks(mode: str, script: ChatScript, system: str | None, *, special: bool) 
     """Whether this is a chat. Raises UsageError for options of a chat elsewhere, and the other way round."""
     talks = mode == "chat"
     if not talks and (system is not None or script != ChatScript()):
-        raise UsageError("-y, --template, --tools and --set belong to a chat", hint="Add -m chat.")
+        raise UsageError("--system (-y), --template, --tools and --set belong to a chat", hint="Add -m chat.")
     if talks and special:
         raise UsageError("--special does not belong to a chat: what a user types there is text")
     return talks
@@ -164,12 +206,13 @@ def _generate(model: Model, settings: Settings, output: Output, prompt: str, *, 
     from fourcc.models.generate import Speed
 
     speed, reason = Speed(), "error"
-    output.start({"model": str(model.path), **attrs.asdict(settings)})
+    output.start({"model": str(model.path), **settings.event})
     pieces = model.pieces(
         prompt,
         steps=settings.steps,
+        max_tokens=settings.max_tokens,
         temperature=settings.temperature,
-        topp=settings.topp,
+        top_p=settings.top_p,
         seed=settings.seed,
         threads=settings.threads,
         activations=settings.activations,
@@ -197,14 +240,14 @@ def _talk(
     *,
     quiet: bool,
 ) -> None:
-    from fourcc.cli.shared.chat import ask, talk
+    from fourcc.cli.shared.chat import talk
 
     conversation = _conversation(model, settings, script)
     terminal.notes(conversation.notes, quiet=quiet)
-    output.start({"model": str(model.path), "template": conversation.template.name, **attrs.asdict(settings)})
+    output.start({"model": str(model.path), "template": conversation.template.name, **settings.event})
     reason = "error"
     try:
-        conversation.system = (ask("System prompt (optional): ") or "") if system is None else system
+        conversation.system = _asked_system() if system is None else system
         reason = talk(conversation, None if first == "-" else first, output, quiet=quiet)
         model.refuse_change()
     except KeyboardInterrupt:
@@ -214,14 +257,22 @@ def _talk(
         output.end(reason, conversation.speed)
 
 
+def _asked_system() -> str:
+    """The system prompt that a person at a terminal types; elsewhere there is none, and each line is a message."""
+    from fourcc.cli.shared.chat import ask
+
+    return (ask("System prompt (optional): ") or "") if terminal.on_terminal(sys.stdin) else ""
+
+
 def _conversation(model: Model, settings: Settings, script: ChatScript) -> Conversation:
     return model.chat(
         template=script.template,
         tools=script.functions(),
         options=script.variables(),
-        steps=settings.steps,
+        steps=settings.steps or 0,
+        max_tokens=settings.max_tokens,
         temperature=settings.temperature,
-        topp=settings.topp,
+        top_p=settings.top_p,
         seed=settings.seed,
         threads=settings.threads,
         activations=settings.activations,

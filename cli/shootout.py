@@ -56,9 +56,9 @@ def shootout(  # noqa: PLR0913 - one an option
 ) -> None:
     """Compare all formats on a model's own weights.
 
-    Bits that are really spent, the error of the weights, with a calibration that of the outputs, and the speed of
-    products on this machine. Formats that no other beats in bits and error are marked with a star; those that none
-    beats once speed counts, with a plus.
+    For each format: the bits that it really takes, the error of the weights, with --calibration the error of the
+    outputs, and the speed of products on this machine. A star marks the formats that no other beats in bits and
+    error, a plus those that none beats once speed counts.
     """
     from fourcc.analysis.survey import Selection
     from fourcc.bench.shootout.picture import draw_shootout
@@ -76,5 +76,5 @@ def shootout(  # noqa: PLR0913 - one an option
                 *(opened, selection, tags, aids), sample=sample, speed=times, threads=threads, progress=progress
             )
     if target is not None:
-        picture_files.write(target, partial(draw_shootout, result=result))
+        picture_files.write(target, partial(draw_shootout, result=result, model=source))
     shootout_tables.show(source, result, as_json=as_json)

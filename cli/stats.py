@@ -14,12 +14,13 @@ import typer
 from fourcc.cli.render import stats_tables, suggestion_tables, terminal
 from fourcc.cli.render.progress import Progress
 from fourcc.cli.shared import options, picture_files
-from fourcc.cli.shared.policy_options import rules_of
+from fourcc.cli.shared.open_model import asked_rules
 from fourcc.errors import UsageError
 
 if TYPE_CHECKING:
     from fourcc.analysis.offers import Suggestion, Wish
     from fourcc.analysis.survey import Selection, Survey
+    from fourcc.policy import Policy
     from fourcc.sources.source import Source
 
 EPILOG = """\b
@@ -75,6 +76,7 @@ def stats(  # noqa: PLR0913 - one an option
     *,
     against: Against = None,
     formats: options.Formats = None,
+    recipe: options.Recipe = None,
     policy: options.PolicyFile = None,
     include: options.Include = None,
     exclude: options.Exclude = None,
@@ -103,29 +105,28 @@ def stats(  # noqa: PLR0913 - one an option
     selection = Selection(tuple(include or ()), tuple(exclude or ()), tuple(role or ()), layers)
     pictures, wish = Pictures(plot, plot_layers, force), Wish(min_sqnr, max_bits)
     suggests = suggest or any(each is not None for each in (write_policy, min_sqnr, max_bits))
-    _check(suggests, [against, formats, policy], plot_layers)
-    _check_numbers(wish, sample)
+    _check(suggests, [against, formats, recipe, policy], plot_layers, wish, sample)
     with ExitStack() as stack:
         opened = _opened(source, stack, quiet=quiet)
         if suggests:
             suggested = _suggest(opened, selection, wish, sample, write_policy, pictures, quiet=quiet)
             return suggestion_tables.show(source, suggested, as_json=as_json)
         now, original = opened, None if against is None else _opened(against, stack, quiet=quiet)
-        if formats is not None or policy is not None:
-            now, original = _converted(opened, selection, policy, formats, threads, stack), opened
+        if (rules := asked_rules(policy, formats, recipe)) is not None:
+            now, original = _converted(opened, selection, rules, threads, stack), opened
         surveyed = _survey(now, original, selection, pictures, threads, quiet=quiet)
     return stats_tables.show(source, surveyed, as_json=as_json)
 
 
-def _check(suggests: bool, compared: list[object], plot_layers: Path | None) -> None:  # noqa: FBT001 - said by its name
-    """Refuses options that exclude each other."""
+def _check(suggests: bool, compared: list[object], plot_layers: Path | None, wish: Wish, sample: int) -> None:  # noqa: FBT001 - said by its name
+    """Refuses options that exclude each other, and numbers that mean nothing."""
     compares = sum(each is not None for each in compared)
     if compares > 1 or (suggests and (compares or plot_layers is not None)):
-        what = "--against, --format, --policy and suggestions exclude each other; --plot-layers goes with no suggestion"
+        what = (
+            "--against, --format, --recipe, --policy and suggestions exclude each other; "
+            "--plot-layers goes with no suggestion"
+        )
         raise UsageError(what, hint="Run it once for each.")
-
-
-def _check_numbers(wish: Wish, sample: int) -> None:
     options.check_sample(sample)
     for option, value in (("--min-sqnr", wish.min_sqnr), ("--max-bits", wish.max_bits)):
         if value is not None and not (isfinite(value) and value > 0):
@@ -143,8 +144,7 @@ def _opened(path: Path, stack: ExitStack, *, quiet: bool) -> Source:
 def _converted(
     source: Source,
     selection: Selection,
-    policy: Path | None,
-    formats: str | None,
+    rules: Policy,
     threads: int | None,
     stack: ExitStack,
 ) -> Source:
@@ -154,7 +154,7 @@ def _converted(
     from fourcc.sources.model_bin import open_model_bin
 
     names = [tensor.name.replace("[", "[[]") for tensor in selection.of(source)]
-    planned = plan(source, rules_of(policy, formats), include=names)
+    planned = plan(source, rules, include=names)
     fd, _ = carried_out(planned, stack, threads)
     return stack.enter_context(open_model_bin(source.path, fd))
 
@@ -162,7 +162,8 @@ def _converted(
 def _survey(
     now: Source, original: Source | None, selection: Selection, pictures: Pictures, threads: int | None, *, quiet: bool
 ) -> Survey:
-    from fourcc.analysis.plotting import draw_layers, draw_weights
+    from fourcc.analysis.plotting_layers import draw_layers
+    from fourcc.analysis.plotting_weights import draw_weights
     from fourcc.analysis.survey import survey
 
     drawings = [(pictures.main, draw_weights), (pictures.layers, draw_layers)]
@@ -173,7 +174,7 @@ def _survey(
     with Progress("reading", weights, quiet=quiet, unit="weights") as progress:
         surveyed = survey(now, selection, original, progress, threads)
     for target, draw in targets:
-        picture_files.write(target, partial(draw, survey=surveyed))
+        picture_files.write(target, partial(draw, survey=surveyed, model=now.path))
     return surveyed
 
 
@@ -188,7 +189,7 @@ def _suggest(
     quiet: bool,
 ) -> list[Suggestion]:
     from fourcc.analysis.extraction import write_runs
-    from fourcc.analysis.plotting import draw_formats
+    from fourcc.analysis.plotting_formats import draw_formats
     from fourcc.analysis.suggestion import policy, suggest
     from fourcc.files.write import check_target
 
@@ -201,5 +202,5 @@ def _suggest(
     if written is not None:
         write_runs([policy(source, suggestions).text.encode()], written)
     if target is not None:
-        picture_files.write(target, partial(draw_formats, suggestions=suggestions))
+        picture_files.write(target, partial(draw_formats, suggestions=suggestions, model=source.path))
     return suggestions

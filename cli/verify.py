@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from fourcc.cli.render import json_documents, terminal, units
+from fourcc.cli.render import json_documents, tables, units
 from fourcc.cli.render.progress import Progress
 from fourcc.cli.shared import options
 
@@ -47,12 +47,13 @@ def verify(file: options.Model, *, quiet: options.Quiet = False, as_json: option
             damages.append(damage)
             if not as_json:
                 progress.clear()
-                terminal.out(_line(damage))
+                tables.paragraph(_line(damage), style=("red",))
     if as_json:
         json_documents.show("verify", _document(file, size, damages))
     elif not quiet:
         summary = f"{len(damages)} damaged place{'s' * (len(damages) != 1)}" if damages else "no damage"
-        terminal.out(f"{terminal.safe(str(file))}: {units.plain_bytes(size)}, {summary}")
+        style = "red" if damages else "green"
+        tables.paragraph(f"{file}: {units.plain_bytes(size)}, {summary}", style=(style,))
     if damages:
         raise typer.Exit(1)
 
@@ -63,7 +64,7 @@ def _line(damage: Damage) -> str:
         where += f"{'blob' if damage.tensor is None else 'part'} {damage.part!r}, "
     if damage.nbytes:
         where += f"bytes {damage.offset} to {damage.offset + damage.nbytes - 1}, "
-    return terminal.safe(f"{where.removesuffix(', ')}: {damage.what}")
+    return f"{where.removesuffix(', ')}: {damage.what}"
 
 
 def _document(file: object, size: int, damages: list[Damage]) -> dict[str, object]:

@@ -27,8 +27,9 @@ Importing the package loads neither numpy nor numba: each name below is imported
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING
+TYPE_CHECKING = (
+    False  # as of `typing`, whose import takes longer than all else before the command line can be interrupted
+)
 
 if TYPE_CHECKING:
     from fourcc import formats as formats
@@ -211,6 +212,8 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     """Imports a public name from its home."""
+    from importlib import import_module
+
     if name not in _HOMES:
         raise AttributeError(f"module 'fourcc' has no attribute {name!r}")
     module, _, attribute = _HOMES[name].partition(":")

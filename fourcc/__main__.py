@@ -1,10 +1,24 @@
-"""`fourcc`, and `python -m fourcc`: a signal ends it cleanly from the start, even while the rest is being imported."""
+"""`fourcc`, and `python -m fourcc`: a signal ends it cleanly from the start, even while the rest is being imported.
+
+Until the first line here runs, the interpreter starts and imports what the environment asks for; a signal then is
+Python's own to report.
+"""
 
 from __future__ import annotations
 
-import os
-import signal
-from typing import Any, NoReturn
+import sys
+
+TYPE_CHECKING = False  # as of `typing`, which is not imported before a signal is taken care of
+
+try:
+    import os
+    import signal
+except KeyboardInterrupt:
+    sys.stderr.write("fourcc: interrupted\n")
+    raise SystemExit(130) from None
+
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 WORDS = {"SIGINT": "interrupted", "SIGTERM": "terminated", "SIGHUP": "terminated"}
 DEFAULTS = (signal.SIG_DFL, signal.default_int_handler)
@@ -18,11 +32,14 @@ def main() -> int:
     try:
         for number, handler in before.items():
             signal.signal(number, handler)
-        return run()
+        code = run()
     except KeyboardInterrupt:  # between two lines of this file
         _leave(signal.SIGINT, None)
     finally:
         _end_at_once()
+    if code > 128:
+        _leave_work_behind(code)
+    return code
 
 
 def _end_at_once() -> dict[int, Any]:
@@ -42,6 +59,18 @@ def _end_at_once() -> dict[int, Any]:
 def _leave(number: int, _: object) -> NoReturn:
     os.write(2, f"fourcc: {WORDS[signal.Signals(number).name]}\n".encode())
     os._exit(128 + number)
+
+
+def _leave_work_behind(code: int) -> None:
+    """Ends the process where an interrupt left a compiler at work, for which Python would wait."""
+    module = sys.modules.get("fourcc.kernels.compiler.interruptible")
+    if module is not None and module.left_running():
+        for stream in filter(None, (sys.stdout, sys.stderr)):
+            try:
+                stream.flush()
+            except (OSError, ValueError):
+                continue
+        os._exit(code)
 
 
 if __name__ == "__main__":

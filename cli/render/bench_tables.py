@@ -81,13 +81,14 @@ def show(results: Results, others: Mapping[str, Mapping[str, Any]]) -> None:
     limits = [_limit(each) for each in results.limits]
     _table(LIMITS[: len(limits[0])], limits)
     for shape in dict.fromkeys((each.rows, each.cols) for each in results.products):
-        terminal.out(f"\nproducts of {shape[0]} x {shape[1]}, with n activations")
+        terminal.out("")
+        tables.paragraph(f"products of {shape[0]} x {shape[1]}, with n activations")
         tables.show(PRODUCTS, [_product(each) for each in results.products if (each.rows, each.cols) == shape])
     _table(CODECS, [_codec(each) for each in results.codecs])
     _table(PEER_PRODUCTS, [_peer_product(each) for each in results.peer_products])
     _table(PEER_CODECS, [_peer_codec(each) for each in results.peer_codecs])
     for name, reason in results.missing.items():
-        terminal.out(f"{terminal.safe(name)}: {terminal.safe(reason)}")
+        tables.paragraph(f"{name}: {reason}")
     if others:
         _compare(results, others)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fourcc.cli.render import json_documents, tables, terminal, units
+from fourcc.cli.render.cell_styles import by_bits
 from fourcc.cli.render.tables import Column
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 COMPARED = (
     Column("within the budget"),
     Column("file bytes", right=True),
-    Column("bits/weight", right=True),
+    Column("bits/weight", right=True, style=by_bits),
     Column("predicted KLD", right=True),
     Column("measured KLD", right=True),
     Column("95 %", right=True),
@@ -45,9 +46,9 @@ def show(output: Path, made: ToBudget) -> None:
     terminal.out("")
     cut = "document by document" if made.costs.documents else f"in windows of {made.costs.context} tokens"
     measured = f"{made.costs.tokens} tokens of the text's end, {cut}"
-    terminal.out(f"KLD: divergence from the original in nats a token; on {measured}")
+    tables.paragraph(f"KLD: divergence from the original in nats a token; on {measured}")
     if made.kept.kind != "mix":
-        terminal.out(f"the allocated mix measured worse than {_name(made.kept)}, so that was written")
+        tables.paragraph(f"the allocated mix measured worse than {_name(made.kept)}, so that was written")
 
 
 def _name(candidate: MeasuredConversion) -> str:

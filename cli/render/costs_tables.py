@@ -13,28 +13,29 @@ from fourcc.calibration.costs import MEASURED_BITS
 from fourcc.calibration.costs_reading import read_costs
 from fourcc.calibration.pins import spelled
 from fourcc.cli.render import json_documents, tables, terminal, units
+from fourcc.cli.render.cell_styles import by_bits
 from fourcc.cli.render.tables import Column
 
 if TYPE_CHECKING:
-    from fourcc.calibration.costs import Costs, Option, Unit
+    from fourcc.calibration.costs import Costs, Unit
 
 WORST = 12  # units that a summary shows
 COLUMNS = (
-    Column("unit", shrinks=True),
-    Column("weights", right=True),
+    Column("unit"),
+    Column("weights", right=True, leave=1),
     Column("listed in"),
-    Column("bits/weight", right=True),
-    Column("output error", right=True),
+    Column("bits/weight", right=True, style=by_bits),
+    Column("output error", right=True, leave=3),
     Column("nats/token", right=True),
-    Column("options", right=True),
+    Column("options", right=True, leave=2),
 )
 OPTIONS = (
     Column("option"),
-    Column("bytes", right=True),
-    Column("bits/weight", right=True),
-    Column("output error", right=True),
+    Column("bytes", right=True, leave=1),
+    Column("bits/weight", right=True, style=by_bits),
+    Column("output error", right=True, leave=3),
     Column("nats/token", right=True),
-    Column("found by"),
+    Column("found by", leave=2),
 )
 LISTED_IN = f"each unit is listed in its measured option nearest to {float(MEASURED_BITS):g} bits a weight"
 
@@ -56,14 +57,14 @@ def show(path: Path, costs: Costs, *, rows: int | None = None) -> None:
     """Writes what was measured to stdout, and the units with the largest damage first; `rows` None: all of them."""
     tables.facts(_facts(path, costs))
     terminal.out("")
-    ordered = sorted(costs.units, key=lambda unit: -(reference(unit).kld or 0))
+    ordered = sorted(costs.units, key=lambda unit: -(unit.reference.kld or 0))
     shown = ordered[:rows]
     tables.show(COLUMNS, [_row(unit) for unit in shown])
     rest = ordered[len(shown) :]
     if rest:
-        terminal.out(f"{len(rest)} more units: {_total(rest):.3g} nats/token together")
-    terminal.out(f"all units together: {_total(ordered):.3g} nats/token")
-    terminal.out(LISTED_IN)
+        tables.paragraph(f"{len(rest)} more units: {_total(rest):.3g} nats/token together")
+    tables.paragraph(f"all units together: {_total(ordered):.3g} nats/token")
+    tables.paragraph(LISTED_IN)
 
 
 def show_document(command: str, path: Path, costs: Costs) -> None:
@@ -76,12 +77,6 @@ def _option_rows(unit: Unit) -> Iterator[list[str]]:
         error, kld = ("-" if each is None else f"{each:.3g}" for each in (option.output_error, option.kld))
         found = "measuring" if number in unit.measured else "prediction"
         yield [spelled(option), str(option.nbytes), units.bits(unit.bits(option)), error, kld, found]
-
-
-def reference(unit: Unit) -> Option:
-    """The measured option that a unit is listed with: the one nearest to those of other units, in bits."""
-    candidates = [unit.options[index] for index in unit.measured] or list(unit.options)
-    return min(candidates, key=lambda option: abs(unit.bits(option) - MEASURED_BITS))
 
 
 def _facts(path: Path, costs: Costs) -> list[tuple[str, str]]:
@@ -101,7 +96,7 @@ def _facts(path: Path, costs: Costs) -> list[tuple[str, str]]:
 
 
 def _row(unit: Unit) -> list[str]:
-    option = reference(unit)
+    option = unit.reference
     return [
         unit.name,
         str(unit.weights),
@@ -115,4 +110,4 @@ def _row(unit: Unit) -> list[str]:
 
 def _total(costs: Sequence[Unit]) -> float:
     """The damage of these units in the options that they are listed with."""
-    return sum(reference(unit).kld or 0 for unit in costs)
+    return sum(unit.reference.kld or 0 for unit in costs)

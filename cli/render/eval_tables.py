@@ -76,7 +76,7 @@ class Measured:
         tables.show(LOSS if self.own is None else (*LOSS, *AGAINST), rows)
         terminal.out("")
         for line in self._notes():
-            terminal.out(line)
+            tables.paragraph(line)
 
     def _labelled(self) -> Iterator[tuple[str, Evaluation]]:
         """The rows of the table. A model whose activations are never rounded has one row, any other may have two."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
 from collections.abc import Mapping
 
@@ -11,6 +12,7 @@ import typer
 from fourcc.cli.render import json_documents, terminal
 from fourcc.errors import FourccError, PolicyError, memory_is_short, shown
 
+HEAD = "fourcc: error:"
 USAGE, IO, INTERNAL = 2, 4, 70  # 70 is EX_SOFTWARE of sysexits.h: a bug, which must not look like an answer
 
 ParseError = typer.BadParameter.__base__  # typer's usage errors; their base class has other names in other versions
@@ -39,7 +41,8 @@ class Failure:
         if as_json:
             terminal.out(self.line)
             terminal.flush()
-        terminal.err(self.text)
+        head = f"{terminal.styled(HEAD, 'bold', 'red', stream=sys.stderr)} "
+        terminal.err(head + self.text.removeprefix(f"{HEAD} "))
 
     @property
     def line(self) -> str:
@@ -50,7 +53,7 @@ class Failure:
     @property
     def text(self) -> str:
         """The text for people."""
-        return "\n".join([f"fourcc: error: {self.message}", *self.details])
+        return "\n".join([f"{HEAD} {self.message}", *self.details])
 
 
 def failure(error: BaseException) -> Failure:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from fourcc.calibration.frontier import point_within
 from fourcc.cli.render import json_documents, tables, terminal, units
+from fourcc.cli.render.cell_styles import by_bits
 from fourcc.cli.render.tables import Column
 from fourcc.sources.tokenizer import BLOBS
 
@@ -21,14 +22,14 @@ if TYPE_CHECKING:
 COMPARED = (
     Column("mix"),
     Column("file bytes", right=True),
-    Column("bits/weight", right=True),
+    Column("bits/weight", right=True, style=by_bits),
     Column("predicted KLD", right=True),
     Column("ratio", right=True),
 )
 FRONTIER = (
     Column("mix"),
     Column("tensor bytes", right=True),
-    Column("bits/weight", right=True),
+    Column("bits/weight", right=True, style=by_bits),
     Column("predicted KLD", right=True),
     Column("of best mix", right=True),
     Column("ratio", right=True),
@@ -51,14 +52,14 @@ def show(mix: FittedMix, output: Path | None, *, listed: bool) -> None:
             rows.append([f"best {kind}: {rival.mix.name}", *_measures(rival.plan, rival.mix.allocation), ratio])
     tables.show(COMPARED, rows)
     terminal.out("")
-    terminal.out(RATIO.format("the allocated mix"))
+    tables.paragraph(RATIO.format("the allocated mix"))
     if mix.uniform is None or mix.recipe is None:
-        terminal.out(FITS)
+        tables.paragraph(FITS)
     if listed:
         terminal.out("")
         tables.show(FRONTIER, list(_frontier_rows(mix)))
         terminal.out("")
-        terminal.out(RATIO.format("the best mix of at most as many bytes"))
+        tables.paragraph(RATIO.format("the best mix of at most as many bytes"))
 
 
 def _facts(mix: FittedMix, output: Path | None) -> Iterator[tuple[str, str]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from fourcc.cli.render import json_documents, tables, terminal, units
+from fourcc.cli.render import json_documents, tables, units
+from fourcc.cli.render.cell_styles import by_bits
 from fourcc.cli.render.tables import Column
 
 if TYPE_CHECKING:
@@ -14,14 +15,14 @@ if TYPE_CHECKING:
     from fourcc.exporters.export import ExportPlan
 
 COLUMNS = (
-    Column("tensor", shrinks=True),
-    Column("shape"),
-    Column("stored"),
+    Column("tensor"),
+    Column("shape", leave=2),
+    Column("stored", leave=3),
     Column("rule"),
     Column("tag"),
     Column("settings"),
-    Column("bits/weight", right=True),
-    Column("bytes", right=True),
+    Column("bits/weight", right=True, style=by_bits),
+    Column("bytes", right=True, leave=1),
 )
 
 
@@ -32,7 +33,7 @@ def show(plan: Plan | ExportPlan, *, as_json: bool) -> None:
         return
     tables.show(COLUMNS, [_row(step) for step in plan.steps])
     bits = units.bits(_bits(plan))
-    terminal.out(
+    tables.paragraph(
         f"total: {len(plan.steps)} tensors, {plan.weights} weights, {bits} bits per weight, "
         f"{units.plain_bytes(plan.nbytes)}; a file of about {units.short_bytes(plan.file_bytes)}"
     )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-import textwrap
 from collections import Counter
 from typing import TYPE_CHECKING
 
 import attrs
 
 from fourcc.cli.render import json_documents, tables, terminal
+from fourcc.cli.render.cell_styles import by_bits, by_decibels, by_word
 from fourcc.cli.render.tables import Column
 
 if TYPE_CHECKING:
@@ -17,17 +16,16 @@ if TYPE_CHECKING:
 
     from fourcc.testing import Check, Finding, Measure, Outcome, Report
 
-WIDTH = 100  # characters of a line of findings, unless a terminal says otherwise
-LABEL = 14  # characters of the longest label, and two spaces
+WIDTH = 100  # columns of a line of findings where stdout is no terminal
 
 SLOWER = 1.05  # times of a decoded product that are worth a word
 
-CHECKS = (Column("check"), Column("of"), Column("seconds", right=True), Column("result"))
-PROMISES = (Column("check"), Column("of"), Column("promise"))
+CHECKS = (Column("check"), Column("of"), Column("seconds", right=True), Column("result", wraps=30, style=by_word))
+PROMISES = (Column("check"), Column("of"), Column("promise", wraps=40))
 MEASURES = (
     Column("tag"),
-    Column("bits/weight", right=True),
-    Column("SQNR dB, normal", right=True),
+    Column("bits/weight", right=True, style=by_bits),
+    Column("SQNR dB, normal", right=True, style=by_decibels),
     Column("Student's t", right=True),
     Column("encode M/s", right=True),
     Column("decode M/s", right=True),
@@ -41,19 +39,19 @@ MEASURES = (
 def show(report: Report) -> None:
     """Writes a report to stdout: the measures, a line for each check that was made, then the findings."""
     by = f" of {report.owner} ({report.target})" if report.owner else ""
-    terminal.out(terminal.safe(f"{report.tag}{by}"))
+    tables.paragraph(f"{report.tag}{by}")
     terminal.out("")
     if report.measures:
         _show_measures(report.measures)
         terminal.out("")
     tables.show(CHECKS, [_row(outcome) for outcome in report.outcomes if outcome.after is None])
     for root, names in _unmade(report).items():
-        terminal.out(terminal.safe(f"not made, since {root} failed: {', '.join(names)}"))
+        tables.paragraph(f"not made, since {root} failed: {', '.join(names)}")
     for outcome in report.outcomes:
         for finding in outcome.findings:
             _show_finding(outcome, finding)
     terminal.out("")
-    terminal.out(_summary(report))
+    tables.paragraph(_summary(report))
 
 
 def show_checks(checks: Sequence[Check]) -> None:
@@ -65,18 +63,18 @@ def _show_measures(measures: Sequence[Measure]) -> None:
     tables.show(MEASURES, [_measures(each) for each in measures])
     own = measures[0]
     count = f"{own.weights} weights; millions" if own.weights else "Millions"
-    terminal.out(
+    tables.paragraph(
         f"{count} of weights a second, one thread of this machine; the others are the built-in formats of about as "
         "many bits"
     )
-    terminal.out("of decoded: time of a product with n activations divided by its time with weights decoded before")
+    tables.paragraph("of decoded: time of a product with n activations divided by its time with weights decoded before")
     for each in measures:
         if each.trouble:
-            terminal.out(terminal.safe(f"{each.tag}: not measured: {each.trouble}"))
+            tables.paragraph(f"{each.tag}: not measured: {each.trouble}")
     for n, ratio in zip((1, 32), own.against_decoded or (), strict=False):
         if ratio > SLOWER:
             text = f"{own.tag}: its {own.level} products are slower than products with decoded weights at n = {n}"
-            terminal.out(f"{text}: they save memory, not time")
+            tables.paragraph(f"{text}: they save memory, not time")
 
 
 def _unmade(report: Report) -> dict[str, list[str]]:
@@ -96,12 +94,7 @@ def _row(outcome: Outcome) -> list[str]:
 def _show_finding(outcome: Outcome, finding: Finding) -> None:
     """Writes a finding, its fields wrapped behind their labels."""
     terminal.out("")
-    wide = min(WIDTH, terminal.width(sys.stdout)) if terminal.on_terminal(sys.stdout) else WIDTH
-    for label, text in [("check", outcome.check), *finding.lines]:
-        body = textwrap.wrap(terminal.safe(text), max(20, wide - LABEL)) or [""]
-        terminal.out(f"{label.ljust(LABEL)}{body[0]}")
-        for line in body[1:]:
-            terminal.out(f"{'':{LABEL}}{line}")
+    tables.facts([("check", outcome.check), *finding.lines], WIDTH)
 
 
 def _measures(each: Measure) -> list[str]:

@@ -10,10 +10,13 @@ from collections.abc import Callable
 from typing import Self
 
 from fourcc.cli.render import terminal, units
-from fourcc.cli.render.tables import shortened
+from fourcc.cli.render.progress_line import ASCII_MARKS, MARKS, ProgressFacts
 
 REDRAW_SECONDS = 0.1
-LINE_SECONDS = 5.0  # seconds between lines that stay, and before the first one
+LINE_SECONDS = 5.0  # seconds between lines that stay, and before the first one in a file or a pipe
+SOON = 1.0  # seconds before the first line on a dumb terminal, where somebody waits
+SPARE = 3  # columns that stay free, so that the ^C of an interrupt is on the same line
+RIGID = ("linux", "vt")  # terminals that cut a line where they become narrower; others wrap it
 
 
 class Progress:
@@ -27,6 +30,8 @@ class Progress:
         unit: the name of the units, if they are not bytes.
     """
 
+    paced = True  # whether the line says rate and time left
+
     def __init__(
         self, verb: str, nbytes: int, *, quiet: bool, clock: Callable[[], float] = time.monotonic, unit: str = ""
     ) -> None:
@@ -37,9 +42,10 @@ class Progress:
         self._clock = clock
         self._rewrites = terminal.on_terminal(sys.stderr) and os.environ.get("TERM") != "dumb"
         self._start = clock()
-        self._next = self._start + (REDRAW_SECONDS if self._rewrites else LINE_SECONDS)
+        first = REDRAW_SECONDS if self._rewrites else SOON if terminal.on_terminal(sys.stderr) else LINE_SECONDS
+        self._next = self._start + first
         self._first: tuple[float, float] | None = None  # seconds and share of the work at the first call
-        self._drawn = 0  # characters of the line that is on the terminal
+        self._drawn = 0  # columns of the line that is on the terminal
 
     @property
     def seconds(self) -> float:
@@ -64,22 +70,26 @@ class Progress:
         self._first = self._first or (now, done / max(1, total))
         if self._quiet or now < self._next:
             return
-        text = terminal.safe(self._line(name, done / max(1, total)))
+        facts = self._facts(terminal.safe(name), done / max(1, total))
         if self._rewrites:
             self._next = now + REDRAW_SECONDS
-            self._draw(shortened(text, terminal.width(sys.stderr) - 1))
+            self._draw(facts)
         else:
             self._next = now + LINE_SECONDS
-            terminal.err(text)
+            terminal.err(facts.plain)
 
     def clear(self) -> None:
         """Removes the line from the terminal, so that another one can be written."""
-        self._draw("")
+        terminal.on_the_way = None
+        if self._drawn:
+            self._write(self._erasing(terminal.width(sys.stderr)))
+            self._drawn = 0
 
-    def _line(self, name: str, share: float) -> str:
-        seconds = self.seconds
-        rate = self._rate(self._nbytes * share / seconds)
-        return f"{self._verb} {100 * share:3.0f} %, {rate}, {self._left(share)} left: {name}".rstrip(": ")
+    def _facts(self, name: str, share: float) -> ProgressFacts:
+        if not self.paced:
+            return ProgressFacts(self._verb, share, "", name)
+        rate = self._rate(self._nbytes * share / max(self.seconds, 1e-9))
+        return ProgressFacts(self._verb, share, f"{rate}, {self._left(share)} left", name)
 
     def _left(self, share: float) -> str:
         """The time that is left by the pace since the first call: before it kernels are compiled, once."""
@@ -91,10 +101,31 @@ class Progress:
             return f"{units.short_bytes(value)}/s"
         return f"{value:.{0 if value >= 10 else 1}f} {self._unit}/s"
 
-    def _draw(self, text: str) -> None:
-        """Replaces the line on the terminal, with nothing but a carriage return."""
-        if self._rewrites and (text or self._drawn):
-            with contextlib.suppress(OSError):
-                sys.stderr.write(f"\r{text.ljust(self._drawn)}" + ("" if text else "\r"))
-                sys.stderr.flush()
-            self._drawn = len(text)
+    def _draw(self, facts: ProgressFacts) -> None:
+        """Replaces the line on the terminal."""
+        columns = terminal.width(sys.stderr)
+        line = facts.fitted(max(1, columns - SPARE), MARKS if _holds(MARKS) else ASCII_MARKS)
+        self._write(self._erasing(columns) + line)
+        self._drawn = len(line)
+        terminal.on_the_way = self.clear
+
+    def _erasing(self, columns: int) -> str:
+        """The characters that erase the line; a terminal that became narrower has wrapped it."""
+        rows = max(0, self._drawn - 1) // max(1, columns)
+        rigid = "XTERM_VERSION" in os.environ or os.environ.get("TERM", "").startswith(RIGID)
+        return f"\r\x1b[{rows}A\x1b[J" if rows and not rigid else "\r\x1b[K"
+
+    @staticmethod
+    def _write(text: str) -> None:
+        with contextlib.suppress(OSError):
+            sys.stderr.write(text)
+            sys.stderr.flush()
+
+
+def _holds(marks: tuple[str, ...]) -> bool:
+    """Whether stderr's encoding has the marks of a bar."""
+    try:
+        "".join(marks).encode(getattr(sys.stderr, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -6,15 +6,16 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from fourcc.cli.render import json_documents, tables, units
+from fourcc.cli.render.cell_styles import by_bits
 from fourcc.cli.render.tables import Column
 
 if TYPE_CHECKING:
     from fourcc.quantizing.result import Quantized
 
 _MIXES = (
-    Column("mix", shrinks=True),
+    Column("mix"),
     Column("bytes", right=True),
-    Column("bits/weight", right=True),
+    Column("bits/weight", right=True, style=by_bits),
     Column("KL divergence", right=True),
 )
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fourcc.cli.render import json_documents, tables, terminal, units
+from fourcc.cli.render.cell_styles import by_bits, by_decibels
 from fourcc.cli.render.tables import Column
 
 if TYPE_CHECKING:
@@ -15,15 +16,15 @@ if TYPE_CHECKING:
 BEST, FAST = "*", "+"
 COLUMNS = (
     Column("tag"),
-    Column("bits/weight", right=True),
-    Column("SQNR dB", right=True),
-    Column("rel. RMSE", right=True),
+    Column("bits/weight", right=True, style=by_bits),
+    Column("SQNR dB", right=True, style=by_decibels),
+    Column("rel. RMSE", right=True, leave=2),
     Column("output error", right=True),
     Column("us", right=True),
     Column("GB/s", right=True),
     Column("GOPS", right=True),
     Column("best"),
-    Column("fits", right=True),
+    Column("fits", right=True, leave=1),
 )
 
 
@@ -36,7 +37,7 @@ def show(file: Path, result: ShootoutResult, *, as_json: bool) -> None:
     tables.show(COLUMNS, [_row(each) for each in shown])
     terminal.out("")
     for line in _notes(result):
-        terminal.out(terminal.safe(line))
+        tables.paragraph(line)
 
 
 def _row(each: Entrant) -> list[str]:

@@ -5,21 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 from fourcc.cli.render import tables, terminal, units
+from fourcc.cli.render.cell_styles import by_bits, by_decibels
 from fourcc.cli.render.tables import Column
 from fourcc.cli.shared import providers
 from fourcc.container.index import Index, TensorRecord
 from fourcc.container.reader import ModelFile
 
 TAG = Column("tag")
+PARAMS = Column("params", leave=4)
 COLUMNS = (
-    Column("tensor", shrinks=True),
+    Column("tensor"),
     Column("shape"),
     TAG,
-    Column("bits/weight", right=True),
-    Column("bytes", right=True),
-    Column("rel RMSE", right=True),
-    Column("SQNR dB", right=True),
-    Column("rule", right=True),
+    Column("bits/weight", right=True, style=by_bits),
+    Column("bytes", right=True, leave=2),
+    Column("rel RMSE", right=True, leave=3),
+    Column("SQNR dB", right=True, style=by_decibels),
+    Column("rule", right=True, leave=1),
 )
 
 
@@ -35,7 +37,9 @@ def show(path: Path, *, as_json: bool) -> None:
         terminal.out("")
         tables.show(*_table(model.index))
         for number, line in enumerate(providers.lines(model.index)):
-            terminal.out(terminal.safe(line) if number else f"\n{terminal.safe(line)}")
+            if number == 0:
+                terminal.out("")
+            tables.paragraph(line)
 
 
 def _facts(model: ModelFile) -> list[tuple[str, str]]:
@@ -64,7 +68,7 @@ def _table(index: Index) -> tuple[list[Column], list[list[str]]]:
     columns, rows = list(COLUMNS), [_row(tensor) for tensor in index.tensors]
     if any(tensor.params for tensor in index.tensors):
         place = columns.index(TAG) + 1
-        columns.insert(place, Column("params"))
+        columns.insert(place, PARAMS)
         for row, tensor in zip(rows, index.tensors, strict=True):
             row.insert(place, units.settings(tensor.params) or "-")
     return columns, rows

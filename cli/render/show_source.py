@@ -8,17 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fourcc.cli.render import json_documents, tables, terminal, units
+from fourcc.cli.render.cell_styles import by_bits
 from fourcc.cli.render.tables import Column
 
 if TYPE_CHECKING:
     from fourcc.sources.source import Source, SourceTensor, Unreadable
 
 COLUMNS = (
-    Column("tensor", shrinks=True),
+    Column("tensor"),
     Column("shape"),
     Column("tag"),
-    Column("bits/weight", right=True),
-    Column("bytes", right=True),
+    Column("bits/weight", right=True, style=by_bits),
+    Column("bytes", right=True, leave=1),
 )
 
 
@@ -76,7 +77,7 @@ def _unreadable_document(tensor: Unreadable) -> dict[str, object]:
 
 def _facts(source: Source) -> list[tuple[str, str]]:
     weights, nbytes = _totals(source)
-    bits = units.bits(Fraction(8 * nbytes, max(1, weights)))
+    bits, of_files = (units.bits(Fraction(8 * size, max(1, weights))) for size in (nbytes, _file_bytes(source)))
     rows = [
         ("file", f"{source.path}: {source.kind}"),
         ("architecture", _architecture(source)),
@@ -86,6 +87,8 @@ def _facts(source: Source) -> list[tuple[str, str]]:
             "total",
             f"{len(source.everything)} tensors, {weights} weights, {bits} bits per weight, {units.plain_bytes(nbytes)}",
         ),
+        # Tensors of other tools may be read into a layout that takes more or fewer bytes than theirs.
+        ("in files", f"{units.plain_bytes(_file_bytes(source))}, {of_files} bits per weight with all that they hold"),
     ]
     return [(name, value) for name, value in rows if value]
 
@@ -98,6 +101,10 @@ def _architecture(source: Source) -> str:
 
 def _totals(source: Source) -> tuple[int, int]:
     return sum(prod(tensor.shape) for tensor in source.everything), sum(map(stored_bytes, source.everything))
+
+
+def _file_bytes(source: Source) -> int:
+    return sum(path.stat().st_size for path in source.files)
 
 
 def _row(tensor: SourceTensor | Unreadable) -> list[str]:
@@ -118,6 +125,7 @@ def _document(source: Source) -> dict[str, object]:
     return {
         "file": str(source.path),
         "kind": source.kind,
+        "file_bytes": _file_bytes(source),
         "architecture": source.architecture,
         "stated_architecture": source.stated,
         "hyper": dict(source.hyper),

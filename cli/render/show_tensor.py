@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fourcc.spec import FormatSpec
 
 BARS = 32  # lines of a histogram at most
-BAR_WIDTH = 40  # characters of the longest bar
+BAR_WIDTH, LEAST_BAR = 40, 8  # characters of the longest bar, where there is room and where there is not
 
 PARTS = (Column("part"), Column("dtype"), Column("shape"), Column("offset", right=True), Column("bytes", right=True))
 
@@ -36,8 +36,7 @@ def show(path: Path, name: str, *, as_json: bool) -> None:
         tensor = find(source, name)
         measured = _measured(tensor)
         if as_json:
-            json_documents.show("inspect-tensor", _document(source, tensor, measured))
-            return
+            return json_documents.show("inspect-tensor", _document(source, tensor, measured))
         tables.facts(_facts(source, tensor))
         if tensor.record is not None:
             terminal.out("")
@@ -47,8 +46,9 @@ def show(path: Path, name: str, *, as_json: bool) -> None:
             ]
             tables.show(PARTS, rows)
         terminal.out("")
-        for line in [f"not decoded: {measured}"] if isinstance(measured, str) else _measure_lines(measured):
-            terminal.out(terminal.safe(line))
+        if isinstance(measured, str):
+            return tables.paragraph(f"not decoded: {measured}")
+        return _show_measures(measured)
 
 
 def find(source: Source, name: str) -> SourceTensor:
@@ -63,14 +63,15 @@ def find(source: Source, name: str) -> SourceTensor:
     return known[name]
 
 
-def bars(bins: Sequence[Bin], *, of_codes: bool) -> list[str]:
-    """A histogram in text. If there are many codes, runs of them share a bar."""
+def bars(bins: Sequence[Bin], *, of_codes: bool, limit: int | None = None) -> list[str]:
+    """A histogram in text, in lines of at most `limit`. If there are many codes, runs of them share a bar."""
     grouped = _grouped(bins) if of_codes else [(_label(each.low, each.high), each.count) for each in bins]
     longest = max((count for _, count in grouped), default=0) or 1
     wide = max((len(label) for label, _ in grouped), default=0)
     digits = len(str(longest))
+    room = BAR_WIDTH if limit is None else min(BAR_WIDTH, max(LEAST_BAR, limit - wide - digits - 2 * len(tables.GAP)))
     return [
-        f"{label.rjust(wide)}  {str(count).rjust(digits)}  {'#' * -(-BAR_WIDTH * count // longest)}".rstrip()
+        f"{label.rjust(wide)}  {str(count).rjust(digits)}  {'#' * -(-room * count // longest)}".rstrip()
         for label, count in grouped
     ]
 
@@ -166,6 +167,17 @@ def _spec(tensor: SourceTensor) -> FormatSpec | None:
         return None
 
 
+def _show_measures(statistics: Statistics) -> None:
+    """Writes measures of the weights, and their histogram, to stdout."""
+    for line in _measure_lines(statistics):
+        tables.paragraph(line)
+    if statistics.bins:
+        terminal.out("")
+        tables.paragraph(f"histogram of the {'codes' if statistics.of_codes else 'weights'}")
+        for line in bars(statistics.bins, of_codes=statistics.of_codes, limit=tables.limit()):
+            terminal.out(line)
+
+
 def _measure_lines(statistics: Statistics) -> list[str]:
     lines = [
         f"weights {statistics.weights}"
@@ -181,9 +193,6 @@ def _measure_lines(statistics: Statistics) -> list[str]:
         known = {name: "beyond float64" if value is None else f"{value:.6g}" for name, value in measures.items()}
         lines.append(", ".join(f"{name} {value}" for name, value in known.items()))
         lines += _shape_lines(statistics)
-    if statistics.bins:
-        lines += ["", f"histogram of the {'codes' if statistics.of_codes else 'weights'}"]
-        lines += bars(statistics.bins, of_codes=statistics.of_codes)
     return lines
 
 

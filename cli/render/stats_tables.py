@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from fourcc.cli.render import json_documents, sparkline, tables, terminal, units
+from fourcc.cli.render.cell_styles import by_bits, by_decibels
 from fourcc.cli.render.tables import Column
 
 if TYPE_CHECKING:
@@ -15,29 +15,15 @@ if TYPE_CHECKING:
     from fourcc.analysis.survey import Survey, Surveyed
 
 WIDE = 16  # characters of a histogram in a table
-TALL, BAR = 24, 24  # lines of one tensor's histogram, and the longest bar of each
+TALL, BAR, LEAST_BAR = 24, 24, 4  # lines of one tensor's histogram; the longest bar with much room, and with little
 JSON_BARS = 64
-
-ALONE_NOTES = (
-    "> 4 std: share of weights so far from the mean; kurtosis of a normal one: 3",
-    "rows, cols: RMS of the loudest channel by that of the middle one",
-    "histogram: mean +- 4 std, the rest at its ends",
-)
-COMPARED_NOTES = ("histograms: mean +- 4 std, the rest at their ends; bits: per weight, after",)
 
 
 class Field(NamedTuple):
-    """A column, the function that makes its cells, and its turn to be left out on a narrow terminal.
-
-    Attributes:
-        column: the column.
-        cell: makes a tensor's cell.
-        leave: 1 goes first; 0 stays.
-    """
+    """A column, and the function that makes a tensor's cell of it."""
 
     column: Column
     cell: Callable[[Surveyed], str]
-    leave: int = 0
 
 
 def show(file: Path, survey: Survey, *, as_json: bool) -> None:
@@ -55,64 +41,20 @@ def show(file: Path, survey: Survey, *, as_json: bool) -> None:
 def _table(survey: Survey) -> None:
     compared = any(each.before is not None for each in survey)
     tensors = [each for each in survey if each.now is not None and (not compared or each.before is not None)]
-    fields = _fitting(_compared_fields() if compared else _alone_fields(), tensors)
-    tables.show([field.column for field in fields], [[field.cell(each) for field in fields] for each in tensors])
+    fields = COMPARED_FIELDS if compared else ALONE_FIELDS
+    shown = tables.show(
+        [field.column for field in fields], [[field.cell(each) for field in fields] for each in tensors]
+    )
     terminal.out("")
     for each in survey:
         if each.undecoded is not None:
-            terminal.out(terminal.safe(f"{each.name}: not decoded: {each.undecoded}"))
+            tables.paragraph(f"{each.name}: not decoded: {each.undecoded}")
         elif compared and each.before is None:
-            terminal.out(terminal.safe(f"{each.name}: the original has no tensor of that name and shape"))
+            tables.paragraph(f"{each.name}: the original has no tensor of that name and shape")
         for when, statistics in (("", each.now), (" before", each.before)):
             if statistics is not None and statistics.nonfinite:
-                terminal.out(terminal.safe(f"{each.name}{when}: {_nonfinite(statistics)}"))
-    for note in COMPARED_NOTES if compared else ALONE_NOTES:
-        terminal.out(note)
-
-
-def _alone_fields() -> list[Field]:
-    return [
-        Field(Column("tensor", shrinks=True), lambda each: each.name),
-        Field(Column("shape"), lambda each: units.shape(each.shape), 2),
-        Field(Column("tag"), lambda each: each.tag, 3),
-        Field(Column("std", right=True), lambda each: _short(each.now.std if each.now else None)),
-        Field(Column("max |w|", right=True), lambda each: _short(_largest(each.now)), 6),
-        Field(Column("kurtosis", right=True), lambda each: _short(each.now.kurtosis if each.now else None), 7),
-        Field(Column("> 4 std", right=True), lambda each: _share(each.now), 5),
-        Field(Column("rows", right=True), lambda each: _contrast(each.now.rows if each.now else None), 4),
-        Field(Column("cols", right=True), lambda each: _contrast(each.now.columns if each.now else None), 1),
-        Field(Column("histogram"), lambda each: _sketch(each, each.now)),
-    ]
-
-
-def _compared_fields() -> list[Field]:
-    return [
-        Field(Column("tensor", shrinks=True), lambda each: each.name),
-        Field(Column("tags"), lambda each: " -> ".join(dict.fromkeys([str(each.before_tag), each.tag])), 4),
-        Field(Column("bits", right=True), lambda each: units.bits(each.bits_per_weight), 3),
-        Field(Column("SQNR dB", right=True), lambda each: f"{each.error.sqnr_db:.1f}" if each.error else "-"),
-        Field(Column("rel RMSE", right=True), lambda each: f"{each.error.relative_rmse:.3g}" if each.error else "-", 2),
-        Field(Column("max error", right=True), lambda each: f"{each.error.max_error:.3g}" if each.error else "-", 1),
-        Field(Column("before"), lambda each: _sketch(each, each.before)),
-        Field(Column("after"), lambda each: _sketch(each, each.now)),
-    ]
-
-
-def _fitting(fields: list[Field], tensors: Sequence[Surveyed]) -> list[Field]:
-    """The columns that fit side by side on the terminal; elsewhere, all."""
-    if not terminal.on_terminal(sys.stdout):
-        return fields
-    limit = terminal.width(sys.stdout)
-
-    def needed(some: list[Field]) -> int:
-        widths = [max([len(each.column.title), *(len(each.cell(tensor)) for tensor in tensors)]) for each in some]
-        least = [min(width, 16) if each.column.shrinks else width for each, width in zip(some, widths, strict=True)]
-        return sum(least) + len(tables.GAP) * (len(some) - 1)
-
-    while needed(fields) > limit and any(field.leave for field in fields):
-        first = min(field.leave for field in fields if field.leave)
-        fields = [field for field in fields if field.leave != first]
-    return fields
+                tables.paragraph(f"{each.name}{when}: {_nonfinite(statistics)}")
+    tables.explain(shown)
 
 
 def _sketch(each: Surveyed, statistics: Statistics | None) -> str:
@@ -127,7 +69,7 @@ def _sketch(each: Surveyed, statistics: Statistics | None) -> str:
 def _one(each: Surveyed) -> None:
     """All statistics of a tensor and its histogram, beside the original's."""
     if each.now is None:
-        terminal.out(terminal.safe(f"{each.name}: not decoded: {each.undecoded}"))
+        tables.paragraph(f"{each.name}: not decoded: {each.undecoded}")
         return
     rows = [
         ("tensor", each.name),
@@ -167,18 +109,25 @@ def _bars(each: Surveyed, now: Statistics) -> None:
     before = each.before
     ends = middle(*([now] if before is None else [before, now]))
     some = [regrouped(statistics.bins, *ends, TALL) for statistics in (before, now) if statistics is not None]
-    most = [max(bar.count for bar in bars) for bars in some]
+    highest = [max(bar.count for bar in bars) for bars in some]
     digits = [max(len(str(bar.count)) for bar in bars) for bars in some]
     labels = [_short((bar.low + bar.high) / 2) for bar in some[0]]
     wide = max(map(len, labels))
+    most = BAR if (limit := tables.limit()) is None else _longest_bar(limit - wide, digits)
     if before is not None:
-        terminal.out(f"{'':{wide}}  {'before':{digits[0] + 2 + BAR}}  after")
+        terminal.out(f"{'':{wide}}  {'before':{digits[0] + 2 + most}}  after")
     for number, label in enumerate(labels):
         cells = [
-            f"{bars[number].count:{size}}  {sparkline.bar(bars[number].count, high, BAR):{BAR}}"
-            for bars, high, size in zip(some, most, digits, strict=True)
+            f"{bars[number].count:{size}}  {sparkline.bar(bars[number].count, high, most):{most}}"
+            for bars, high, size in zip(some, highest, digits, strict=True)
         ]
         terminal.out("  ".join([label.rjust(wide), *cells]).rstrip())
+
+
+def _longest_bar(room: int, digits: Sequence[int]) -> int:
+    """Characters of a bar, so that those of all histograms and their counts fit side by side."""
+    free = room - sum(digits) - 2 * len(tables.GAP) * len(digits)
+    return max(LEAST_BAR, min(BAR, free // len(digits)))
 
 
 def _entry(each: Surveyed) -> dict[str, object]:
@@ -240,3 +189,46 @@ def _share(statistics: Statistics | None) -> str:
 
 def _contrast(statistics: Spread | None) -> str:
     return f"{statistics.high / statistics.median:.3g}" if statistics is not None and statistics.median else "-"
+
+
+LOUD = "RMS of the loudest channel by that of the middle one"
+SKETCHED = "mean +- 4 std, the rest at the ends"
+ALONE_FIELDS = (
+    Field(Column("tensor"), lambda each: each.name),
+    Field(Column("shape", leave=1), lambda each: units.shape(each.shape)),
+    Field(Column("tag", leave=3), lambda each: each.tag),
+    Field(Column("std", right=True), lambda each: _short(each.now.std if each.now else None)),
+    Field(Column("max |w|", right=True, leave=6), lambda each: _short(_largest(each.now))),
+    Field(
+        Column("kurtosis", right=True, leave=7, note="3 for normally distributed weights"),
+        lambda each: _short(each.now.kurtosis if each.now else None),
+    ),
+    Field(
+        Column("> 4 std", right=True, leave=5, note="share of weights so far from the mean"),
+        lambda each: _share(each.now),
+    ),
+    Field(Column("rows", right=True, leave=4, note=LOUD), lambda each: _contrast(each.now.rows if each.now else None)),
+    Field(
+        Column("cols", right=True, leave=2, note=LOUD), lambda each: _contrast(each.now.columns if each.now else None)
+    ),
+    Field(Column("histogram", note=SKETCHED), lambda each: _sketch(each, each.now)),
+)
+COMPARED_FIELDS = (
+    Field(Column("tensor"), lambda each: each.name),
+    Field(Column("tags", leave=4), lambda each: " -> ".join(dict.fromkeys([str(each.before_tag), each.tag]))),
+    Field(
+        Column("bits", right=True, leave=3, note="per weight, after", style=by_bits),
+        lambda each: units.bits(each.bits_per_weight),
+    ),
+    Field(
+        Column("SQNR dB", right=True, style=by_decibels),
+        lambda each: f"{each.error.sqnr_db:.1f}" if each.error else "-",
+    ),
+    Field(
+        Column("rel RMSE", right=True, leave=2),
+        lambda each: f"{each.error.relative_rmse:.3g}" if each.error else "-",
+    ),
+    Field(Column("max error", right=True, leave=1), lambda each: f"{each.error.max_error:.3g}" if each.error else "-"),
+    Field(Column("before", note=SKETCHED), lambda each: _sketch(each, each.before)),
+    Field(Column("after", note=SKETCHED), lambda each: _sketch(each, each.now)),
+)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TextIO
 from unicodedata import category
 
@@ -14,6 +15,15 @@ from fourcc.errors import OutputError
 
 # Unicode's Bidi_Control: marks, embeddings, overrides and isolates
 BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+# The first six of a terminal's 16 named colours, which its theme makes readable on its background, and bold
+STYLES = {"bold": 1, "red": 31, "green": 32, "yellow": 33, "blue": 34, "magenta": 35, "cyan": 36}
+STYLED = re.compile(r"\x1b\[[0-9;]*m")  # the escapes that `styled` writes
+FORCED = ("FORCE_COLOR", "CLICOLOR_FORCE")
+
+
+# Removes the line of progress that is on the terminal; None where there is none. Whoever writes a line calls it first.
+on_the_way: Callable[[], None] | None = None
 
 
 class PipeClosedError(Exception):
@@ -40,6 +50,7 @@ def out(text: str) -> None:
         PipeClosedError: nobody reads.
         OutputError: the line cannot be written, as on a full disk.
     """
+    _make_way()
     try:
         stdout().write(f"{text}\n")
     except OSError as error:
@@ -111,16 +122,55 @@ def lost(error: OSError) -> Exception:
 
 def err(text: str) -> None:
     """Writes a line to stderr. A failure to write it is ignored."""
+    _make_way()
     if sys.stderr is not None:
         with contextlib.suppress(OSError):
             sys.stderr.write(f"{text}\n")
             sys.stderr.flush()
 
 
+def _make_way() -> None:
+    if on_the_way is not None:
+        on_the_way()
+
+
 def notes(texts: Iterable[str], *, quiet: bool = False) -> None:
     """Writes notes to stderr."""
+    head = styled("fourcc: note:", "yellow", stream=sys.stderr)
     for text in () if quiet else texts:
-        err(f"fourcc: note: {safe(text)}")
+        err(f"{head} {safe(text)}")
+
+
+def styled(text: str, *names: str, stream: TextIO | None = None) -> str:
+    """A text in colours of `STYLES`, if the stream shows them; else as it is.
+
+    Args:
+        text: safe for a terminal.
+        names: of styles.
+        stream: it goes to; None: stdout.
+    """
+    if not (names and text and coloured(sys.stdout if stream is None else stream)):
+        return text
+    return f"\x1b[{';'.join(str(STYLES[name]) for name in names)}m{text}\x1b[0m"
+
+
+def plain(text: str) -> str:
+    """A text without its styles."""
+    return STYLED.sub("", text)
+
+
+def coloured(stream: TextIO | None) -> bool:
+    """Whether a stream shows colours: a terminal does, unless it is dumb.
+
+    NO_COLOR says no; else FORCE_COLOR and CLICOLOR_FORCE say yes. An empty value says nothing, nor does 0 in these.
+    """
+    if os.environ.get("NO_COLOR"):
+        return False
+    if any(os.environ.get(name, "") not in {"", "0"} for name in FORCED):
+        return True
+    if os.name == "nt" and not {"TERM", "WT_SESSION", "ANSICON"} & os.environ.keys():
+        return False  # an old console shows escapes as they are
+    return on_terminal(stream) and os.environ.get("TERM") != "dumb"
 
 
 def on_terminal(stream: TextIO | None) -> bool:

@@ -19,23 +19,42 @@ if TYPE_CHECKING:
     from fourcc.calibration.to_budget import ToBudget
     from fourcc.progress import OnProgress
 
+PANEL = "With a budget"  # heading of a help page
+
 Size = Annotated[
     str | None,
     typer.Option("--budget", metavar="SIZE", help="Find the best mix of formats for 2.4MB, 30% of SRC, or 4.0bpw."),
 ]
 Text = Annotated[
     Path | None,
-    typer.Option("--calibration-text", metavar="FILE", help="Of --budget: 7/8 calibrate, the rest measures."),
+    typer.Option(
+        "--calibration-text",
+        metavar="FILE",
+        help="The text: 7/8 of it calibrate, the rest measures.",
+        rich_help_panel=PANEL,
+    ),
 ]
 Options = Annotated[
     str | None,
-    typer.Option("--options", metavar="TAG[,TAG]", help="Of --budget: what to mix.  [default: ggml's quantized ones]"),
+    typer.Option(
+        "--options",
+        metavar="TAG[,TAG]",
+        help="Formats to mix.  [default: ggml's quantized ones]",
+        rich_help_panel=PANEL,
+    ),
 ]
 Pins = Annotated[
     list[str] | None,
-    typer.Option("--pin", metavar="GLOB:TAG", help="Of --budget: format of these tensors, or of role=GLOB:TAG."),
+    typer.Option(
+        "--pin",
+        metavar="GLOB:TAG",
+        help="Format of these tensors, or of role=GLOB:TAG; may be repeated.",
+        rich_help_panel=PANEL,
+    ),
 ]
-Documents = Annotated[bool, typer.Option("--documents", help="Of --budget: empty lines part the text's documents.")]
+Documents = Annotated[
+    bool, typer.Option("--documents", help="Empty lines part the text's documents.", rich_help_panel=PANEL)
+]
 
 
 class BudgetStages:

@@ -12,13 +12,18 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
 
     from fourcc.models.model import Model
+    from fourcc.policy import Policy
 
 
-def model_to_run(  # noqa: PLR0913 - one an option
+def asked_rules(policy: Path | None, formats: str | None, recipe: str | None) -> Policy | None:
+    """The policy that the options ask for; None where there is none of them. Raises as `rules_of` does."""
+    return None if policy is None and formats is None and recipe is None else rules_of(policy, formats, recipe)
+
+
+def model_to_run(
     source: Path,
     tokenizer: Path | None,
-    policy: Path | None,
-    formats: str | None,
+    rules: Policy | None,
     stack: ExitStack,
     *,
     quiet: bool,
@@ -30,8 +35,7 @@ def model_to_run(  # noqa: PLR0913 - one an option
     Args:
         source: a model.bin, or a checkpoint.
         tokenizer: to be used in place of the one that the file brings.
-        policy: gives the tensors their formats; a model.bin is converted then, too.
-        formats: a policy in short.
+        rules: give the tensors their formats; a model.bin is converted then, too. None: they stay as they are stored.
         stack: closes the model.
         quiet: no notes.
         verify: whether tensors are compared with their sums.
@@ -40,7 +44,6 @@ def model_to_run(  # noqa: PLR0913 - one an option
     from fourcc.cli.shared.cut_files import watched
     from fourcc.models.opening import open_to_run
 
-    rules = None if policy is None and formats is None else rules_of(policy, formats)
     model, notes = open_to_run(source, stack, tokenizer=tokenizer, policy=rules, verify=verify)
     stack.enter_context(watched(model, as_json=as_json))
     terminal.notes(notes, quiet=quiet)

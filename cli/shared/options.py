@@ -17,7 +17,7 @@ Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", h
 Source = Annotated[
     Path,
     typer.Argument(
-        metavar="SRC", help="Checkpoint: llama2.c, safetensors, GGUF, npz, ggjt (file or folder), or model.bin."
+        metavar="SRC", help="A model: folder or file of safetensors, GGUF, llama2.c, npz or ggjt, or a model.bin."
     ),
 ]
 Model = Annotated[Path, typer.Argument(metavar="FILE", help="A model.bin.")]
@@ -40,7 +40,9 @@ Tokenizer = Annotated[
 ]
 Pre = Annotated[
     str | None,
-    typer.Option("--pre", metavar="NAME", help="How byte pairs cut texts, as in tokenizer.ggml.pre; or 'none'."),
+    typer.Option(
+        "--pre", metavar="NAME", help="How the tokenizer cuts texts first, as in tokenizer.ggml.pre; or 'none'."
+    ),
 ]
 PolicyFile = Annotated[
     Path | None, typer.Option("--policy", metavar="FILE", help="Rules that give each tensor its format.")
@@ -57,23 +59,29 @@ Formats = Annotated[
 Feedback = Annotated[
     str | None,
     typer.Option(
-        "--feedback", metavar="gptq|none", help="Choose codes so that errors make up for each other, by Hessians."
+        "--feedback", metavar="gptq|none", help="Choose codes whose errors make up for each other, by Hessians."
     ),
 ]
 Damping = Annotated[
-    float | None, typer.Option("--damping", metavar="D", help="Of --feedback: above 0, at most 1.  [default: 0.01]")
+    float | None, typer.Option("--damping", metavar="D", help="With --feedback: above 0, at most 1.  [default: 0.01]")
 ]
 StaticActivations = Annotated[
     Literal["static"] | None,
-    typer.Option("--activations", help="Store ranges of activations, from the calibration."),
+    typer.Option("--activations", metavar="static", help="Store ranges of activations, from the calibration."),
 ]
 Activations = Annotated[
     Literal["dynamic", "static", "exact"],
-    typer.Option("--activations", help="Round them by each block's range, by stored ranges, or not at all."),
+    typer.Option(
+        "--activations",
+        metavar="HOW",
+        help="Rounding of activations: dynamic, by each block's range; static, by stored ranges; exact, none.",
+    ),
 ]
 CalibrationFile = Annotated[
     Path | None,
-    typer.Option("--calibration", metavar="FILE", help="What `fourcc calibrate` wrote, or an imatrix: weighs errors."),
+    typer.Option(
+        "--calibration", metavar="FILE", help="Weigh errors by what `fourcc calibrate` wrote, or by an imatrix."
+    ),
 ]
 Threads = Annotated[
     int | None, typer.Option("--threads", metavar="N", help="Threads.  [default: FOURCC_THREADS, or all cores]")
@@ -88,10 +96,18 @@ def check_sample(sample: int) -> None:
 
 ShardSize = Annotated[
     str | None,
-    typer.Option("--max-shard-size", metavar="BYTES", help="Of a folder's files of weights.  [default: 5GB]"),
+    typer.Option(
+        "--max-shard-size", metavar="BYTES", help="The most that a file of a folder's weights holds.  [default: 5GB]"
+    ),
 ]
 WindowContext = Annotated[
-    int, typer.Option("--context", metavar="N", help="Tokens of a window; 0: 512, or the model's context if less.")
+    int,
+    typer.Option(
+        "--context",
+        metavar="N",
+        help="Tokens of a window.  [default: 512, or the model's context if less]",
+        show_default=False,
+    ),
 ]
 Documents = Annotated[bool, typer.Option("--documents", help="Empty lines part documents, each read by itself.")]
 ModelTokenizer = Annotated[

@@ -114,14 +114,15 @@ def compare(a: Source, b: Source, progress: OnProgress | None = None) -> Differe
         differences.append(_compare_tensors(*pair))
         count(differences[-1].name, differences[-1].weights)
     return Difference(
-        changes=tuple(_file_changes(a, b)),
+        changes=tuple(file_changes(a, b)),
         only_a=tuple(tensor.name for tensor in a.tensors if tensor.name not in names),
         only_b=tuple(tensor.name for tensor in b.tensors if tensor.name not in names),
         tensors=tuple(differences),
     )
 
 
-def _file_changes(a: Source, b: Source) -> Iterator[Change]:
+def file_changes(a: Source, b: Source) -> Iterator[Change]:
+    """The differences of what two sources say of themselves: architecture, hyper-parameters, blobs."""
     if a.architecture != b.architecture:
         yield Change("architecture", a.architecture, b.architecture)
     yield from _mapping_changes("hyper-parameter", a.hyper, b.hyper)

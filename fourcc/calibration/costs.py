@@ -92,6 +92,12 @@ class Unit:
         """Number of weights."""
         return sum(map(prod, self.shapes))
 
+    @property
+    def reference(self) -> Option:
+        """The measured option that is nearest to `MEASURED_BITS`, by which units are compared."""
+        candidates = [self.options[index] for index in self.measured] or list(self.options)
+        return min(candidates, key=lambda option: abs(self.bits(option) - MEASURED_BITS))
+
     def bits(self, option: Option) -> float:
         """Bits per weight that an option takes here."""
         return 8 * option.nbytes / max(1, self.weights)

@@ -1,4 +1,4 @@
-"""The model that fourcc ships: a tiny Llama that writes stories, its tokenizer, two texts and a policy."""
+"""The model that fourcc ships: a tiny Llama that writes stories, its tokenizer in two forms, two texts and a policy."""
 
 from pathlib import Path
 
@@ -11,3 +11,6 @@ CHECKPOINT, TOKENIZER, TRAINING, HELDOUT, POLICY = (
     "mixed.toml",
 )
 FILES = (CHECKPOINT, TOKENIZER, TRAINING, HELDOUT, POLICY)
+HF = "hf"  # folder with the same model as Hugging Face's library writes it
+HF_FILES = ("tokenizer.json", "tokenizer_config.json", "generation_config.json")
+PLACES = {name: name for name in FILES} | {name: f"{HF}/{name}" for name in HF_FILES}  # where copies lie

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -12,6 +14,9 @@ from fourcc.networks import check, network_of
 from fourcc.networks.network import Network
 from fourcc.networks.scaling import scaling_of
 from fourcc.networks.steps import LayerStep
+
+if TYPE_CHECKING:
+    from fourcc.container.index import Index
 
 # Field -> hyper-parameter of another name.
 _OTHERS = {"tied": "tied_embeddings", "window": "sliding_window", "window_layers": "sliding_window_layers"}
@@ -148,3 +153,8 @@ class Architecture:
         if self.rope_local_theta is not None and self.window_of(layer) is not None:
             return RotaryTurns(self.rope_local_theta, *sizes)
         return RotaryTurns(self.rope_theta, *sizes, self.rope_scaling)
+
+
+def check_known(index: Index, path: Path) -> None:
+    """Raises as `fourcc.networks.check` does for a model.bin whose model is not known here; no weight is read."""
+    check(index.architecture, index.hyper, {record.name: record.shape for record in index.tensors}, path)

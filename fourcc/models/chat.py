@@ -16,7 +16,7 @@ import attrs
 
 from fourcc.errors import UsageError
 from fourcc.models.answers import message_of
-from fourcc.models.generate import Piece, Speed, tokens_after
+from fourcc.models.generate import Piece, Speed, check_new_tokens, tokens_after
 from fourcc.models.jinja.marked import GIVEN, OWN, Marked, join
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class Conversation:
         tools: descriptions of functions that the model may ask for, in JSON's terms.
         options: further variables of the template, such as ``enable_thinking``.
         notes: sentences on the template, and on what was done with messages for its sake.
+        max_tokens: tokens of an answer; None: as many as the context has room for.
         messages: all so far, without the system's: maps with "role" and "content". A caller who carries out what a
             model asks for may add "tool_calls" to an answer, in the way of its template.
         seen: the tokens that the network has read.
@@ -56,13 +57,17 @@ class Conversation:
     tools: Sequence[Mapping[str, object]] = ()
     options: Mapping[str, object] = attrs.field(factory=dict)
     notes: list[str] = attrs.field(factory=list)
+    max_tokens: int | None = None
     messages: list[Message] = attrs.field(factory=list, init=False)
     seen: list[int] = attrs.field(factory=list, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        check_new_tokens(self.max_tokens)
 
     @property
     def over(self) -> bool:
         """Whether the context is full, so that no further message fits."""
-        return self.speed.ended == "length"
+        return self.speed.ended == "length" and self.network.position >= self.network.context
 
     def __repr__(self) -> str:
         seen = f"{self.network.position} of {self.network.context} tokens"
@@ -118,7 +123,8 @@ class Conversation:
         try:
             yield Piece(text, tuple(ids), prompt=True)
             room = self.network.context - kept - len(ids) + 1
-            for token in tokens_after(self.network, ids, self.sampler, room, ends, self.speed):
+            most = room if self.max_tokens is None else min(room, self.max_tokens)
+            for token in tokens_after(self.network, ids, self.sampler, most, ends, self.speed):
                 new = stream.push(token)
                 said.append(token)
                 pieces.append(self._marked(new, token))

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from fourcc.models.transformer import Transformer
 
 
+STEPS = 256  # tokens of a text, unless the caller says otherwise
+
+
 @attrs.define
 class Speed:
     """Tokens and seconds of a run.
@@ -93,33 +96,78 @@ def tokens_after(
         speed.tokens += 1
 
 
-def text_after(  # noqa: PLR0913 - keyword-only, one an option of the command
+def begun(tokenizer: Tokenizer, prompt: str, hyper: Mapping[str, object], *, special: bool = False) -> list[int]:
+    """The tokens that a text begins with.
+
+    Args:
+        tokenizer: the model's tokenizer.
+        prompt: the start of the text; may be empty.
+        hyper: the hyper-parameters of the model, which may name a token that begins a text.
+        special: whether names of special tokens in the prompt stand for these tokens.
+
+    Raises:
+        UsageError: there is neither a prompt nor a token to begin with.
+    """
+    return list(parsed(tokenizer, prompt) if special else tokenizer.encode(prompt)) or list(start(tokenizer, hyper))
+
+
+def limit(given: int, steps: int | None, max_tokens: int | None) -> int:
+    """The steps of a text, as llama2.c counts them: a step reads a token and gives the next one.
+
+    Args:
+        given: tokens of the prompt.
+        steps: tokens of the whole text; 0, as any number below: as many as the context holds; None: 256, or 0 where
+            `max_tokens` is given.
+        max_tokens: new tokens, at least 1; None: no limit.
+
+    Returns:
+        The steps; 0: as many as the context holds.
+
+    Raises:
+        UsageError: `max_tokens` is below 1, or the prompt has more tokens than the whole text may have.
+    """
+    check_new_tokens(max_tokens)
+    if steps is None:
+        steps = STEPS if max_tokens is None else 0
+    if 0 < steps < given:
+        hint = "The prompt counts among the tokens of the text (-n, steps); --max-tokens, max_tokens counts new ones."
+        raise UsageError("the prompt is too long", found=f"{given} tokens", expected=f"at most {steps}", hint=hint)
+    if max_tokens is None:
+        return max(0, steps)
+    most = given + max_tokens - 1
+    return most if steps <= 0 else min(steps, most)
+
+
+def check_new_tokens(max_tokens: int | None) -> None:
+    """Raises UsageError for a number of new tokens below 1."""
+    if max_tokens is not None and max_tokens < 1:
+        raise UsageError("bad number of new tokens (--max-tokens, max_tokens)", found=max_tokens, expected="1 or more")
+
+
+def text_after(
     model: Transformer,
     tokenizer: Tokenizer,
-    prompt: str,
+    ids: Sequence[int],
     *,
     sampler: Sampler,
     steps: int,
     speed: Speed,
     hyper: Mapping[str, object],
-    special: bool = False,
 ) -> Iterator[Piece]:
-    """A text that begins with the prompt, piece by piece, as llama2.c's `run` makes it.
+    """A text that begins with given tokens, piece by piece, as llama2.c's `run` makes it.
 
     Args:
         model: the network, with no token seen.
         tokenizer: the model's tokenizer.
-        prompt: the start of the text; may be empty.
+        ids: the tokens of the prompt, at least one.
         sampler: chooses tokens.
         steps: tokens of the whole text; 0: as many as the context holds.
         speed: filled in.
-        hyper: the hyper-parameters of the model, which may name tokens that begin and end a text.
-        special: whether names of special tokens in the prompt stand for these tokens.
+        hyper: the hyper-parameters of the model, which may name tokens that end a text.
 
     Raises:
-        UsageError: the prompt does not fit, or there is neither a prompt nor a token to begin with.
+        UsageError: the prompt does not fit into the context.
     """
-    ids = (parsed(tokenizer, prompt) if special else tokenizer.encode(prompt)) or list(start(tokenizer, hyper))
     steps = min(steps, model.context) if steps > 0 else model.context
     if len(ids) > steps:
         raise UsageError("the prompt is too long", found=f"{len(ids)} tokens", expected=f"at most {steps}")

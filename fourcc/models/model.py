@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from fourcc.qmatrix import QMatrix
 
 ActivationMode = Literal["dynamic", "static", "exact"]  # how products take activations, see `Model.network`
-STEPS = 256  # tokens of a text, unless the caller says otherwise
 
 
 class Model(ModelFile):
@@ -30,7 +29,6 @@ class Model(ModelFile):
     """
 
     kind = "model.bin"  # as a `fourcc.sources.source.Source` has it
-
     range_use: RangeUse | None = None  # the last network's use of static ranges; None: it was to use none
     _given: Path | None = None  # the file of a tokenizer that replaces the stored one
 
@@ -94,12 +92,10 @@ class Model(ModelFile):
             InputError: the model is impossible, contradicts itself, or lacks a tensor.
             ChecksumError: a tensor is damaged.
         """
-        from fourcc.models.architecture import Architecture
+        from fourcc.models.architecture import Architecture, check_known
         from fourcc.models.transformer import Transformer
-        from fourcc.networks import check
 
-        shapes = {record.name: record.shape for record in self.index.tensors}
-        check(self.index.architecture, self.index.hyper, shapes, self.path)
+        check_known(self.index, self.path)
         architecture = Architecture.of(self.index.architecture, self.index.hyper, self.path)
         try:
             network = Transformer(architecture, self._find, context, threads, self._packed)
@@ -153,9 +149,10 @@ class Model(ModelFile):
         self,
         prompt: str = "",
         *,
-        steps: int = STEPS,
+        steps: int | None = None,
+        max_tokens: int | None = None,
         temperature: float = 1.0,
-        topp: float = 0.9,
+        top_p: float = 0.9,
         seed: int = 0,
         threads: int | None = None,
         activations: ActivationMode = "dynamic",
@@ -166,9 +163,10 @@ class Model(ModelFile):
 
         Args:
             prompt: the start of the text.
-            steps: tokens of the whole text; 0: as many as the context holds.
+            steps: tokens of the text with its prompt; 0: all that fit; None: 256, or 0 where `max_tokens` is given.
+            max_tokens: new tokens; None: `steps` alone is the limit.
             temperature: 0: always the likeliest token.
-            topp: share of the probability that is drawn from.
+            top_p: share of the probability that is drawn from.
             seed: a seed always gives the same text; 0: the time.
             threads: number of threads.
             activations: how the network takes them, see there.
@@ -179,31 +177,27 @@ class Model(ModelFile):
             UsageError: the model cannot be run, or the prompt does not fit.
             InputError: a tensor is damaged, or the file changed before the end of the text.
         """
-        from fourcc.models.generate import Speed, text_after
+        from fourcc.models.architecture import check_known
+        from fourcc.models.generate import Speed, begun, limit, text_after
         from fourcc.models.sampling import Sampler
 
-        speed = Speed() if speed is None else speed
+        speed, hyper = Speed() if speed is None else speed, self.index.hyper
         with self.unchanged():
-            network = self.network(steps if steps > 0 else None, threads, activations)
-            sampler = Sampler.for_tokens(network.architecture.vocab_size, self.tokenizer, temperature, topp, seed)
-            yield from text_after(
-                network,
-                self.tokenizer,
-                prompt,
-                sampler=sampler,
-                steps=steps,
-                speed=speed,
-                hyper=self.index.hyper,
-                special=special,
-            )
+            check_known(self.index, self.path)
+            ids = begun(self.tokenizer, prompt, hyper, special=special)
+            most = limit(len(ids), steps, max_tokens)
+            network = self.network(most if most > 0 else None, threads, activations)
+            sampler = Sampler.for_tokens(network.architecture.vocab_size, self.tokenizer, temperature, top_p, seed)
+            yield from text_after(network, self.tokenizer, ids, sampler=sampler, steps=most, speed=speed, hyper=hyper)
 
-    def stream(
+    def stream(  # noqa: PLR0913 - as `pieces`
         self,
         prompt: str = "",
         *,
-        steps: int = STEPS,
+        steps: int | None = None,
+        max_tokens: int | None = None,
         temperature: float = 1.0,
-        topp: float = 0.9,
+        top_p: float = 0.9,
         seed: int = 0,
         threads: int | None = None,
         activations: ActivationMode = "dynamic",
@@ -216,8 +210,9 @@ class Model(ModelFile):
         pieces = self.pieces(
             prompt,
             steps=steps,
+            max_tokens=max_tokens,
             temperature=temperature,
-            topp=topp,
+            top_p=top_p,
             seed=seed,
             threads=threads,
             activations=activations,
@@ -232,8 +227,9 @@ class Model(ModelFile):
         tools: Sequence[Mapping[str, object]] = (),
         options: Mapping[str, object] | None = None,
         steps: int = 0,
+        max_tokens: int | None = None,
         temperature: float = 1.0,
-        topp: float = 0.9,
+        top_p: float = 0.9,
         seed: int = 0,
         threads: int | None = None,
         activations: ActivationMode = "dynamic",
@@ -249,8 +245,9 @@ class Model(ModelFile):
             tools: descriptions of functions that the model may ask for, in JSON's terms.
             options: further variables of the model's own template, such as ``{"enable_thinking": False}``.
             steps: tokens of the whole talk; 0: as many as the context holds.
+            max_tokens: tokens of an answer; None: as many as the context holds.
             temperature: 0: always the likeliest token.
-            topp: share of the probability that is drawn from.
+            top_p: share of the probability that is drawn from.
             seed: a seed always gives the same talk; 0: the time.
             threads: number of threads.
             activations: how the network takes them, see there.
@@ -266,7 +263,7 @@ class Model(ModelFile):
         choice = TemplateChoice(self._blobs, self.tokenizer, self.path, tools=bool(tools))
         chosen, *notes = choice.usual() if template is None else (choice.named(template),)
         network = self.network(steps if steps > 0 else None, threads, activations)
-        sampler = Sampler.for_tokens(network.architecture.vocab_size, self.tokenizer, temperature, topp, seed)
+        sampler = Sampler.for_tokens(network.architecture.vocab_size, self.tokenizer, temperature, top_p, seed)
         ends = said_ends(self.index.hyper)
         return Conversation(
             network,
@@ -278,15 +275,26 @@ class Model(ModelFile):
             tools=tools,
             options=options or {},
             notes=notes,
+            max_tokens=max_tokens,
         )
 
     @cached_property
     def _blobs(self) -> dict[str, bytes]:
         return {blob.name: self.blob(blob.name) for blob in self.index.blobs}
 
-    def generate(self, prompt: str = "", *, steps: int = STEPS, temperature: float = 0.0, seed: int = 1) -> str:
-        """A text that begins with the prompt; at temperature 0 with the likeliest tokens. Raises as `stream`."""
-        return "".join(self.stream(prompt, steps=steps, temperature=temperature, seed=seed))
+    def generate(
+        self,
+        prompt: str = "",
+        *,
+        steps: int | None = None,
+        max_tokens: int | None = None,
+        temperature: float = 0.0,
+        top_p: float = 0.9,
+        seed: int = 1,
+    ) -> str:
+        """A text that begins with the prompt; at temperature 0 with the likeliest tokens. See `pieces`."""
+        drawn = self.stream(prompt, steps=steps, max_tokens=max_tokens, temperature=temperature, top_p=top_p, seed=seed)
+        return "".join(drawn)
 
     def __repr__(self) -> str:
         return super().__repr__().replace("<ModelFile", "<Model", 1)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from fourcc.errors import MissingFormatError, PluginError
+from fourcc.policy.asked_words import tag_hint
 from fourcc.policy.places import NEAR_TAGS, Path, Problems
 from fourcc.policy.rule import FormatChoice, Rule, TensorInfo
 from fourcc.settings import Params, Setting, complete
@@ -70,7 +71,8 @@ def find_format(tag: FourCC, path: Path, registry: Registry, problems: Problems)
     try:
         return registry[tag]
     except MissingFormatError as error:
-        problems.add(path, error.what, problems.nearest(str(tag), registry, NEAR_TAGS) or error.hint)
+        hint = tag_hint(str(tag), registry) or problems.nearest(str(tag), registry, NEAR_TAGS) or error.hint
+        problems.add(path, error.what, hint)
     except PluginError as error:
         problems.add(path, error.what, error.hint)
     return None

@@ -8,6 +8,7 @@ from importlib.resources.abc import Traversable
 import attrs
 
 from fourcc.errors import UsageError
+from fourcc.plugins.registry import registry
 from fourcc.policy.places import nearest
 
 SUFFIX = ".toml"
@@ -38,13 +39,23 @@ def read_recipe(name: str) -> tuple[str, str]:
     Raises:
         UsageError: there is no recipe of that name; the message offers the nearest ones.
     """
-    known = _files()
-    by_case = {each.lower(): each for each in known}
-    recipe = by_case.get(name.lower()) or by_case.get(name.lower() + _USUAL)
+    known, recipe = _files(), recipe_named(name)
     if recipe is None:
-        hint = nearest(name, known, 3) or "`fourcc policy recipes` lists them."
+        hint = _format_hint(name) or nearest(name, known, 3) or "`fourcc policy recipes` lists them."
         raise UsageError(f"there is no recipe {name!r}", hint=f"{hint[:1].upper()}{hint[1:]}")
     return known[recipe].read_text(encoding="utf-8"), f"recipe {recipe}"
+
+
+def recipe_named(name: str) -> str | None:
+    """The recipe that a name means, whatever its case: ``q4_k`` is ``Q4_K_M``. None where there is none."""
+    by_case = {each.lower(): each for each in _files()}
+    return by_case.get(name.lower()) or by_case.get(name.lower() + _USUAL)
+
+
+def _format_hint(name: str) -> str | None:
+    """The hint that a name is a format's, not a recipe's."""
+    tag = next((each for each in map(str, registry) if each.lower() == name.lower()), None)
+    return None if tag is None else f"{tag} is a format, not a mix of several: --format {tag}"
 
 
 def _files() -> dict[str, Traversable]:

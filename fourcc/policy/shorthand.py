@@ -6,6 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from fourcc.policy.asked_formats import find_format
+from fourcc.policy.asked_words import tag_hint
 from fourcc.tags import as_tag
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def _choice(piece: str, registry: Registry, problems: Problems) -> dict[str, obj
     try:
         tag = as_tag(spelled.strip())
     except ValueError as error:
-        problems.add((), str(error))
+        problems.add((), str(error), tag_hint(spelled.strip(), registry))
         return None
     fmt = find_format(tag, (), registry, problems)
     tables: dict[str, dict[str, object]] = {"params": {}, "encoder": {}}

@@ -21,6 +21,7 @@ from types import CellType, FunctionType
 from typing import Any
 
 from fourcc.kernels.compiler import announcing, object_cache
+from fourcc.kernels.compiler.interruptible import interruptible
 from fourcc.kernels.simd.operation import Operation
 from fourcc.kernels.simd.target import Target, processor, target
 
@@ -91,7 +92,7 @@ def _load(kernel: KernelFunction) -> Compiled:
         with object_cache.locked(key):
             code = object_cache.load(key)  # which another process may have kept meanwhile
             if code is None:
-                code = _compile(kernel, _symbol(key))
+                code = interruptible(partial(_compile, kernel, _symbol(key)))
                 object_cache.save(key, code)
     return Compiled(_name(kernel), object_cache.link(code, _symbol(key)))
 

@@ -12,12 +12,13 @@ import pytest
 
 import fourcc
 from fourcc.cli.app import main
-from fourcc.cli.example import commands
+from fourcc.cli.example import EXPORTED, commands
 from fourcc.container.reader import ModelFile
-from fourcc.example import FILES, FOLDER
+from fourcc.example import FILES, FOLDER, HF, PLACES
 from tests.cli.making import Runner
 
 ALL = {*FILES, "model.bin"}
+HF_ALL = [place for place in PLACES.values() if "/" in place] + [f"{HF}/{name}" for name in EXPORTED]
 
 
 @pytest.fixture(scope="module")
@@ -30,14 +31,22 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_files_are_copied_and_converted(made: Path) -> None:
     """The copies are the shipped bytes; model.bin is what the policy makes of them, tokenizer included."""
-    assert {path.name for path in made.iterdir()} == ALL
-    for name in FILES:
-        assert (made / name).read_bytes() == (FOLDER / name).read_bytes()
+    assert {path.name for path in made.iterdir()} == {*ALL, HF}
+    for name, place in PLACES.items():
+        assert (made / place).read_bytes() == (FOLDER / name).read_bytes()
     with fourcc.open(made / "model.bin") as model:
         assert len({tensor.tag for tensor in model.values()}) > 2
     with ModelFile(made / "model.bin") as file:
         assert file.blob("policy.toml") == (FOLDER / "mixed.toml").read_bytes()
         assert file.blob("tokenizer.bin") == (FOLDER / "tiny_tokenizer.bin").read_bytes()
+
+
+def test_the_folder_is_the_same_model(run: Runner, made: Path) -> None:
+    """It brings its own tokenizer, and writes the same text."""
+    assert {f"{HF}/{path.name}" for path in (made / HF).iterdir()} == set(HF_ALL)
+    asked = ("-t", "0", "-n", "40", "-i", "Once upon a time", "-q")
+    checkpoint = (made / "tiny.bin", "-z", made / "tiny_tokenizer.bin")
+    assert run("run", made / HF, *asked).out == run("run", *checkpoint, *asked).out != ""
 
 
 def test_the_default_folder_and_what_is_said(run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,25 +75,26 @@ def test_as_json(run: Runner, tmp_path: Path) -> None:
     """The document names what was made; paths with blanks are quoted in the commands."""
     document = json.loads(run("example", tmp_path / "a b", "--json").out)
     assert document["schema"] == "fourcc.example/1"
-    assert [each["name"] for each in document["copied"]] == list(FILES)
+    assert [each["name"] for each in document["copied"]] == list(PLACES.values())
     assert all((tmp_path / "a b" / each["name"]).stat().st_size == each["bytes"] for each in document["copied"])
     assert Path(document["model"]).stat().st_size == document["file_bytes"]
     assert shlex.split(document["next"][1]) == ["fourcc", "inspect", document["model"]]
 
 
-@pytest.mark.parametrize("name", sorted(ALL))
+@pytest.mark.parametrize("name", [*sorted(ALL), *HF_ALL])
 def test_nothing_is_overwritten(run: Runner, tmp_path: Path, name: str) -> None:
     """One file that exists stops it before anything is written; --force replaces the files of the example only."""
     for own in (name, "own.txt"):
+        (tmp_path / own).parent.mkdir(exist_ok=True)
         (tmp_path / own).write_text("mine")
     ended = run("example", tmp_path)
     assert (ended.code, ended.err) == (
         2,
         f"fourcc: error: {tmp_path / name}: the output exists. --force replaces it.\n",
     )
-    assert {path.name for path in tmp_path.iterdir()} == {name, "own.txt"}
+    assert {path for path in tmp_path.rglob("*") if path.is_file()} == {tmp_path / name, tmp_path / "own.txt"}
     assert run("example", tmp_path, "--force", "-q").code == 0
-    assert {path.name for path in tmp_path.iterdir()} == {*ALL, "own.txt"}
+    assert {path.name for path in tmp_path.iterdir()} == {*ALL, HF, "own.txt"}
     assert (tmp_path / "own.txt").read_text() == "mine"
     assert (tmp_path / name).read_bytes() != b"mine"
 

@@ -179,8 +179,8 @@ def test_messages_name_the_file_that_was_given(run: Runner, tiny: Path, tmp_path
 
 
 def test_a_talk_from_a_file(model: Path) -> None:
-    """A system prompt and a message a line; answers alone go to stdout, one a line."""
-    ended = piped("\nHello\n\nAnd then?\n", model, "-m", "chat", *GREEDY, "-n", 60)
+    """A message a line; answers alone go to stdout, one a line."""
+    ended = piped("Hello\n\nAnd then?\n", model, "-m", "chat", *GREEDY, "-n", 60)
     assert ended.code == 0, ended.err
     assert "User:" not in ended.out + ended.err
     assert "chat template llama2: the model brings none; --template NAME chooses" in ended.err
@@ -189,12 +189,89 @@ def test_a_talk_from_a_file(model: Path) -> None:
     assert (first.out, first.err) == (ended.out, "")
 
 
-def test_a_system_prompt_is_the_first_line_unless_it_is_given(model: Path) -> None:
-    """llama2.c does the same."""
+def test_a_pipe_says_messages_alone(model: Path) -> None:
+    """There is no system prompt unless an option says it: the first line is a message, too."""
     common = (model, "-m", "chat", *GREEDY, "-n", 70, "-q")
-    given = piped("Hello\n", *common, "-y", "Tell of dogs.").out
-    assert given == piped("Tell of dogs.\nHello\n", *common).out
-    assert given != piped("\nHello\n", *common).out
+    given = piped("Hello\n", *common, "--system", "Tell of dogs.").out
+    bare = piped("Hello\n", *common)
+    assert given == piped("Hello\n", *common, "-y", "Tell of dogs.").out
+    assert bare.out == piped("", *common, "-i", "Hello").out
+    assert given != bare.out
+
+
+@pytest.mark.parametrize(
+    ("long", "letter"),
+    [
+        (["--prompt", "One"], ["-i", "One"]),
+        (["--temperature", "0.5"], ["-t", "0.5"]),
+        (["--temp", "0.5"], ["-t", "0.5"]),
+        (["--top-p", "0.4"], ["-p", "0.4"]),
+        (["--seed", "7"], ["-s", "7"]),
+        (["--mode", "generate"], ["-m", "generate"]),
+    ],
+    ids=" ".join,
+)
+def test_long_options_mean_what_llama2c_s_letters_mean(
+    run: Runner, model: Path, long: list[str], letter: list[str]
+) -> None:
+    """With the other settings equal, so is the text."""
+    common = ("run", model, "-s", 3, "-n", 12, "-q")
+    assert run(*common, *long).out == run(*common, *letter).out
+
+
+def test_new_tokens_are_counted_without_the_prompt(run: Runner, model: Path) -> None:
+    """`--max-tokens` counts new ones, `-n` all; the smaller of both is the end. The context is no other."""
+    common = ("run", model, "-i", "Once upon a time", *GREEDY, "--json")
+
+    def new(*options: object) -> int:
+        return sum(event["event"] == "text" and event["token"] is not None for event in events(run(*common, *options)))
+
+    prompt = len(events(run(*common, "--max-tokens", 1))[1]["tokens"])
+    assert [new("--max-tokens", each) for each in (1, 5, 9)] == [1, 5, 9]
+    assert new("-n", prompt + 4) == 5  # a step reads a token and gives the next one, as in llama2.c
+    assert new("-n", prompt + 4, "--max-tokens", 3) == 3
+    assert new("-n", prompt + 4, "--max-tokens", 30) == 5
+    assert new("--max-tokens", 100_000) == new("-n", 0)
+    ended = run("run", model, "-i", "Once upon a time", "-n", 2)
+    assert (ended.code, "The prompt counts among the tokens of the text (-n, steps)" in ended.err) == (2, True)
+
+
+def test_new_tokens_of_an_answer(model: Path) -> None:
+    """In a talk they are those of each answer, and the talk goes on."""
+    common = (model, "-m", "chat", "-n", 120, *GREEDY, "--json", "--max-tokens", 4)
+    found = events(piped("Hello\nAnd then?\n", *common))
+    kinds = [event["event"] for event in found if event["event"] != "text"]
+    assert kinds == ["start", "prompt", "turn", "prompt", "turn", "end"]
+    assert [event["reason"] for event in found if "reason" in event] == ["length", "length", "input"]
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("-t", "nan", "bad value of --temperature, -t: found nan, expected 0 or more, and finite"),
+        ("--temp", "inf", "bad value of --temperature, -t: found inf"),
+        ("-p", "nan", "bad value of --top-p, -p: found nan, expected a share, 0 to 1"),
+        ("--max-tokens", "0", "bad value of --max-tokens: found 0, expected 1 or more"),
+        ("--max-tokens", "-3", "bad value of --max-tokens: found -3"),
+    ],
+)
+def test_numbers_that_mean_nothing(run: Runner, model: Path, option: str, value: str, message: str) -> None:
+    """They are refused by the option's name; numbers below 0 mean what they mean in llama2.c, as the help says."""
+    ended = run("run", model, option, value)
+    assert (ended.code, ended.out, message in ended.err) == (2, "", True), ended.err
+
+
+def test_a_recipe_quantizes_on_the_way(run: Runner, tiny: Path, tmp_path: Path) -> None:
+    """As one that is converted first; it excludes the other ways to say a policy."""
+    tokenizer = tiny.with_name("tiny_tokenizer.bin")
+    fourcc.convert(tiny, tmp_path / "a.bin", recipe="Q8_0", tokenizer=tokenizer)
+    common = (*GREEDY, "-n", 20, "-q")
+    assert (
+        run("run", tiny, "-z", tokenizer, "--recipe", "q8_0", *common).out
+        == run("run", tmp_path / "a.bin", *common).out
+    )
+    ended = run("run", tiny, "-z", tokenizer, "--recipe", "Q8_0", "--format", "F16")
+    assert (ended.code, "--format and --recipe exclude each other" in ended.err) == (2, True)
 
 
 def test_a_talk_in_events(model: Path) -> None:
@@ -214,7 +291,10 @@ def test_a_talk_without_messages_ends(model: Path) -> None:
 def test_what_belongs_to_a_talk_is_refused_elsewhere(run: Runner, model: Path) -> None:
     """With what to add; a template by its wrong name, with the right ones."""
     ended = run("run", model, "-y", "x")
-    assert (ended.code, "-y, --template, --tools and --set belong to a chat. Add -m chat." in ended.err) == (2, True)
+    assert (ended.code, "--system (-y), --template, --tools and --set belong to a chat. Add -m chat." in ended.err) == (
+        2,
+        True,
+    )
     ended = run("run", model, "-m", "chat", "--special")
     assert (ended.code, "--special does not belong to a chat" in ended.err) == (2, True)
     ended = run("run", model, "-m", "chat", "--set", "x", "-y", "", "-i", "Hi")

@@ -9,6 +9,7 @@ import pytest
 from fourcc.analysis.statistics import Bin
 from fourcc.cli.render import tables, terminal, units
 from fourcc.cli.render.progress import Progress
+from fourcc.cli.render.progress_line import ASCII_MARKS, ProgressFacts
 from fourcc.cli.render.show_tensor import bars
 from fourcc.cli.render.tables import Column
 
@@ -154,34 +155,111 @@ def test_what_comes_before_the_first_step_is_not_repeated(capsys: pytest.Capture
     assert [line.split(", ")[-1] for line in lines] == ["? left", "0:40 left"]
 
 
-def test_progress_on_a_terminal_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rewritten in place, cut to the terminal, and gone at the end."""
-    stream, clock = Terminal(), Clock()
+def screen_of(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """A terminal of 40 columns that stderr leads to from now on."""
+    stream = Terminal()
     monkeypatch.setattr(sys, "stderr", stream)
     monkeypatch.setenv("COLUMNS", "40")
-    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("XTERM_VERSION", raising=False)
+    return stream
+
+
+NAME = "a.very.long.name.of.a.tensor.that.does.not.fit"
+
+
+def test_progress_on_a_terminal_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rewritten in place, fitted to the terminal with room for ^C, and gone at the end."""
+    screen, clock = screen_of(monkeypatch), Clock()
     with Progress("verifying", 1000, quiet=False, clock=clock) as progress:
         for now, done in ((0.05, 1), (1, 5), (1.05, 6), (2, 10)):
             clock.now = now
-            progress("a.very.long.name.of.a.tensor.that.does.not.fit", done, 10)
-    first, second, gone, after = stream.getvalue().split("\r")[1:]
+            progress(NAME, done, 10)
+    first, second, gone = screen.getvalue().split("\r\x1b[K")[1:]
     assert first.startswith("verifying  50 %")
     assert second.startswith("verifying 100 %")
-    assert all(len(line) == 39 for line in (first, second))
-    assert (gone, after) == (" " * 39, "")
-    assert "\n" not in stream.getvalue()
+    assert all(len(line) <= 37 for line in (first, second))
+    assert gone == ""
+    assert "\n" not in screen.getvalue()
 
 
-@pytest.mark.parametrize(("quiet", "term"), [(True, "xterm"), (False, "dumb")])
-def test_progress_stays_silent(monkeypatch: pytest.MonkeyPatch, quiet: bool, term: str) -> None:
-    """-q; and a dumb terminal is treated as a pipe."""
-    stream, clock = Terminal(), Clock()
-    monkeypatch.setattr(sys, "stderr", stream)
+def test_a_line_comes_before_the_one_of_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever writes, to stderr or to stdout: the line of progress is erased first, and drawn again below."""
+    screen, clock = screen_of(monkeypatch), Clock()
+    monkeypatch.setattr(sys, "stdout", screen)
+    with Progress("verifying", 1000, quiet=False, clock=clock) as progress:
+        for now, say in ((1, terminal.err), (2, terminal.out), (3, lambda _: None)):
+            clock.now = now
+            progress("x", 5, 10)
+            say("hello")
+    assert [each[:9] for each in screen.getvalue().split("\r\x1b[K")] == [
+        "",
+        "verifying",
+        "hello\n",
+        "verifying",
+        "hello\n",
+        "verifying",
+        "",
+    ]
+
+
+@pytest.mark.parametrize(("term", "rows"), [("xterm-256color", 1), ("linux", 0)])
+def test_a_terminal_that_became_narrower(monkeypatch: pytest.MonkeyPatch, term: str, rows: int) -> None:
+    """It has wrapped the line: all its rows are erased; a console that cuts lines has one row."""
+    screen, clock = screen_of(monkeypatch), Clock()
     monkeypatch.setenv("TERM", term)
-    with Progress("verifying", 1000, quiet=quiet, clock=clock) as progress:
-        clock.now = 3
+    with Progress("verifying", 1000, quiet=False, clock=clock) as progress:
+        clock.now = 1
+        progress("x", 5, 10)
+        monkeypatch.setenv("COLUMNS", "20")
+    last = f"\r\x1b[{rows}A\x1b[J" if rows else "\r\x1b[K"
+    assert screen.getvalue().endswith(last)
+
+
+def test_progress_stays_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked to be quiet."""
+    screen, clock = screen_of(monkeypatch), Clock()
+    with Progress("verifying", 1000, quiet=True, clock=clock) as progress:
+        clock.now = 30
         progress("x", 1, 10)
-    assert stream.getvalue() == ""
+    assert screen.getvalue() == ""
+
+
+def test_a_dumb_terminal_gets_lines_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first after a second, since somebody waits; then one every five."""
+    screen, clock = screen_of(monkeypatch), Clock()
+    monkeypatch.setenv("TERM", "dumb")
+    with Progress("verifying", 1000, quiet=False, clock=clock) as progress:
+        for now in (0.5, 1.5, 3, 5, 6.6, 8):
+            clock.now = now
+            progress("x", int(now), 10)
+    assert screen.getvalue() == "verifying  10 %, 67 B/s, 0:09 left: x\nverifying  60 %, 91 B/s, 0:04 left: x\n"
+
+
+@pytest.mark.parametrize(
+    ("columns", "line"),
+    [
+        (100, "converting  43 %  ━━━━━━━━━━━━╸─────────────────  5.3 MB/s, 0:04 left  layers.10.attention.wq"),
+        (77, "converting  43 %  ━━━━━━────────  5.3 MB/s, 0:04 left  layers.10.attention.wq"),
+        (70, "converting  43 %  ━━━─────  5.3 MB/s, 0:04 left  layers.10...ention.wq"),
+        (60, "converting  43 %  ━━━━━━━━━────────────  5.3 MB/s, 0:04 left"),
+        (50, "converting  43 %  ━━━━╸──────  5.3 MB/s, 0:04 left"),
+        (40, "converting  43 %  5.3 MB/s, 0:04 left"),
+        (20, "converting  43 %"),
+        (8, "converti"),
+    ],
+)
+def test_a_bar_fits_its_terminal(columns: int, line: str) -> None:
+    """A narrow one has no name, then no bar, then no pace; no width is passed."""
+    facts = ProgressFacts("converting", 0.43, "5.3 MB/s, 0:04 left", "layers.10.attention.wq")
+    assert facts.fitted(columns) == line
+    assert all(len(facts.fitted(each)) <= each for each in range(1, 200))
+
+
+def test_a_bar_of_plain_marks() -> None:
+    """For encodings without the others; full at the end, empty at the start."""
+    facts = [ProgressFacts("x", share, "", "") for share in (0.0, 0.5, 1.0)]
+    assert [each.fitted(22, ASCII_MARKS).split("  ")[-1] for each in facts] == ["-" * 13, "#" * 6 + "-" * 7, "#" * 13]
 
 
 ODD_TEXT = "a\u3000b\u00a0c👨\u200d👩\u00adé\ttab\nline"  # what Chinese, joined emoji and soft hyphens are made of

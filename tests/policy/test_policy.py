@@ -139,7 +139,7 @@ fallback = ["Q8_0"]
             ],
         ),
         ("", ["--format '': '' is not a tag: one to four of A-Z a-z 0-9 _, the first a letter"]),
-        ("4bit", ["--format 4bit: '4bit' is not a tag: one to four of A-Z a-z 0-9 _, the first a letter"]),
+        ("4bix", ["--format 4bix: '4bix' is not a tag: one to four of A-Z a-z 0-9 _, the first a letter"]),
         ("F\x1b", ["--format 'F\\x1b': 'F\\x1b' is not a tag: one to four of A-Z a-z 0-9 _, the first a letter"]),
     ],
 )
