@@ -51,7 +51,6 @@ BELONGS = {
     "matrix": "for the matrix",
     "ragged": "for the matrix, of variable length",
 }
-SCHEMAS = {"formats": 2, "format": 2, "files": 1}  # versions of the JSON objects
 BROKEN = (Column("broken"), Column("is a"), Column("provided by"), Column("reason", wraps=40))
 SETTINGS = (
     Column("setting"),
@@ -126,7 +125,7 @@ def _show(
     """A list, and the plugins that are broken."""
     troubles = [attrs.asdict(each) for each in body["broken"]]
     if as_json:
-        return json_documents.show(schema, {**body, "broken": troubles}, version=SCHEMAS[schema])
+        return json_documents.show(schema, {**body, "broken": troubles})
     if rows:
         tables.show(columns, rows)
     if troubles:
@@ -181,7 +180,7 @@ def _show_one(text: str, *, as_json: bool) -> None:
     tag = _tag(text)
     fmt, owner = next(registry.working([tag]), None) or (registry[tag], registry.entry(tag))
     if as_json:
-        json_documents.show("format", _entry(fmt, owner), version=SCHEMAS["format"])
+        json_documents.show("format", _entry(fmt, owner))
         return
     tables.facts([(name, value) for name, value in _facts(fmt, owner) if value])
     terminal.out("")

@@ -11,7 +11,7 @@ from typing import Any
 
 from fourcc.cli.app import main
 
-# {d}: a folder. Each line is a command; a number before it is the exit code that it ends with.
+# {d}: a folder; {z}: the tokenizer; {mix}: to a budget. A number before a command is the exit code that it ends with.
 COMMANDS = """
 example {d}/e
 inspect {d}/e/model.bin
@@ -21,7 +21,7 @@ inspect {d}/e/tiny.bin --tensor layers.0.attention.wq
 inspect {d}/e/model.bin --tensor norm
 verify {d}/e/model.bin
 1 verify {d}/broken.bin
-convert {d}/e/tiny.bin -o {d}/f16.bin --format F16 -z {d}/e/tiny_tokenizer.bin
+convert {d}/e/tiny.bin -o {d}/f16.bin --format F16 {z}
 convert {d}/e/tiny.bin --policy {d}/e/mixed.toml --dry-run
 convert {d}/e/tiny.bin --format Q4_0 --dry-run --include *wq
 diff {d}/f16.bin {d}/f16.bin
@@ -36,7 +36,8 @@ formats Q4_0 --page
 formats --files
 formats --broken
 policy check {d}/e/mixed.toml {d}/e/tiny.bin
-2 policy check {d}/unmet.toml {d}/e/tiny.bin
+1 policy check {d}/unmet.toml {d}/e/tiny.bin
+2 policy check {d}/wrong.toml {d}/e/tiny.bin
 policy recipes
 policy show {d}/e/model.bin
 policy show {d}/e/model.bin --resolved
@@ -44,7 +45,7 @@ policy show --recipe Q4_K_M
 cache
 cache build --format Q8_0 --threads 1
 run {d}/e/model.bin -i One -n 8 -t 0
-run {d}/e/tiny.bin -z {d}/e/tiny_tokenizer.bin -i One -n 8
+run {d}/e/tiny.bin {z} -i One -n 8
 calibrate {d}/f16.bin --text {d}/short.txt -o {d}/x.calib --hessian
 calibrate {d}/f16.bin --text {d}/short.txt -o {d}/y.calib --hessian --merge {d}/x.calib
 inspect {d}/x.calib
@@ -58,8 +59,11 @@ eval {d}/fed.bin --reference {d}/f16.bin --text {d}/short.txt --exact
 eval {d}/f16.bin --text {d}/e/heldout.txt --documents --tokens 600
 measure {d}/f16.bin --text {d}/short.txt -o {d}/x.costs --options Q8_0,Q8_B,F16 --tokens 200 --seconds
 inspect {d}/x.costs
-allocate {d}/f16.bin --costs {d}/x.costs --budget 14bpw
+allocate {d}/f16.bin --costs {d}/x.costs --budget 14bpw --frontier {d}/f.svg
 allocate {d}/f16.bin --costs {d}/x.costs --budget 14bpw -o {d}/mix.toml --min-toks 1 --pin tok_embeddings:F16
+extract {d}/e/model.bin norm -o {d}/norm.npy
+extract {d}/e/model.bin --blob policy.toml -o {d}/p.toml
+report {d}/e/model.bin -o {d}/r.html --quick
 stats {d}/e/tiny.bin --layers 0
 stats {d}/e/tiny.bin --format Q4_0 --include layers.0.attention.w?
 stats {d}/e/model.bin --against {d}/e/tiny.bin --layers 0
@@ -69,8 +73,8 @@ shootout {d}/e/tiny.bin --options Q8_0,Q4_A,F16 --layers 0
 shootout {d}/f16.bin --options Q8_0,F16 --layers 0 --calibration {d}/x.calib --no-speed
 quantize {d}/e/tiny.bin -o {d}/q.gguf --format Q8_0,F16
 quantize {d}/e/tiny.bin -o {d}/q.bin --format Q8_0,F16 --dry-run
-quantize {d}/e/tiny.bin -z {d}/e/tiny_tokenizer.bin -o {d}/q2.bin --budget 14bpw --options Q8_0,Q8_B,F16 --calibration-text {d}/e/training.txt --documents
-convert {d}/e/tiny.bin -z {d}/e/tiny_tokenizer.bin -o {d}/b.bin --budget 14bpw --options Q8_0,Q8_B,F16 --calibration-text {d}/e/training.txt --documents
+quantize {d}/e/tiny.bin {z} -o {d}/q2.bin {mix}
+convert {d}/e/tiny.bin {z} -o {d}/b.bin {mix}
 plugin new fourcc-tern --tag Tern -o {d}/tern
 plugin test Q8_0 --quick --check codes --check threads
 plugin test --list
@@ -81,24 +85,25 @@ bench-models --model tiny --threads 1 --prompt 4 --generate 4 --rounds 1
 2 inspect {d}/e/model.bin --tensor layers.0.attention.wx
 4 inspect {d}/none.bin
 """
-UNMET = """version = 1
-[[rule]]
-match = "*"
-tag = "Q8_B"
-expect = { bits_per_weight = 1.0 }
-"""
+TOKENIZER = "-z {d}/e/tiny_tokenizer.bin"
+MIX = "--budget 14bpw --options Q8_0,Q8_B,F16 --calibration-text {d}/e/training.txt --documents"
+FILES = {
+    "unmet.toml": 'version = 1\n[expect]\nbits = "< 1"\n[[rule]]\nmatch = "*"\ntag = "Q8_B"\nfallback = ["F32"]\n',
+    "wrong.toml": 'version = 1\n[[rule]]\nmatch = "*"\ntag = "Q8_B"\ncolour = "red"\n',
+}
 
 
 def made(folder: Path) -> None:
     """Files that no command makes."""
-    (folder / "unmet.toml").write_text(UNMET, encoding="utf-8")
+    for name, text in FILES.items():
+        (folder / name).write_text(text, encoding="utf-8")
 
 
 def documents(folder: Path, commands: str = COMMANDS) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every command, and each document that it wrote to stdout."""
     made(folder)
     for line in commands.strip().splitlines():
-        words = line.format(d=folder).split()
+        words = line.format(d=folder, z=TOKENIZER.format(d=folder), mix=MIX.format(d=folder)).split()
         expected = int(words.pop(0)) if words[0].isdigit() else 0
         out, err = io.StringIO(), io.StringIO()
         with redirect_stdout(out), redirect_stderr(err):
