@@ -132,7 +132,7 @@ def evaluate(  # noqa: PLR0913 - one an option
 def _show(measured: Measured, failures: list[str], *, as_json: bool) -> None:
     """Writes the result, and the gates that do not hold, to stdout."""
     if as_json:
-        return json_documents.show("eval", {**measured.document(), "failed": failures}, version=2)
+        return json_documents.show("eval", {**measured.document(), "failed": failures})
     measured.show()
     for line in failures:
         tables.paragraph(line, style=("red",))
@@ -162,7 +162,8 @@ def _measure(
     *,
     quiet: bool,
 ) -> Measured:
-    from fourcc.models.evaluation import EvaluatedModel, as_text, measure
+    from fourcc.models.evaluation import EvaluatedModel, measure
+    from fourcc.models.text_files import as_text
 
     subjects = [EvaluatedModel(file, mode) for file in files for mode in modes]
     data = text.read_bytes()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import attrs
 import typer
 
-from fourcc.cli.render import format_advice, formats_tables, json_documents, terminal
+from fourcc.cli.render import format_advice, format_page, formats_tables, json_documents, terminal
 from fourcc.cli.shared import completion
 from fourcc.cli.shared.asked_tag import asked_tag
 from fourcc.cli.shared.installed import Trouble, broken_files, survey
@@ -23,17 +23,20 @@ EPILOG = """\b
 Examples:
   fourcc formats
   fourcc formats Q8_0
+  fourcc formats Q8_0 --page
   fourcc formats --files
   fourcc formats --broken
 
 FOURCC_PLUGINS=a,b allows only the plugins of these packages beside what is fourcc's own."""
 
-SCHEMAS = {"formats": 2, "format": 2, "files": 1}  # versions of the JSON objects
 Tag = Annotated[
     str | None, typer.Argument(metavar="TAG", help="Show one format in depth.", autocompletion=completion.tag)
 ]
 Files = Annotated[bool, typer.Option("--files", help="The kinds of files that can be read and exported to, instead.")]
 BrokenOnly = Annotated[bool, typer.Option("--broken", help="Only what cannot be used, of formats and of files: why.")]
+Page = Annotated[
+    bool, typer.Option("--page", help="The format's page instead: its bytes, what they mean, how they are chosen.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -41,14 +44,25 @@ def register(app: typer.Typer) -> None:
     app.command(epilog=EPILOG)(formats)
 
 
-def formats(tag: Tag = None, *, files: Files = False, broken: BrokenOnly = False, as_json: Json = False) -> None:
+def formats(
+    tag: Tag = None,
+    *,
+    page: Page = False,
+    files: Files = False,
+    broken: BrokenOnly = False,
+    as_json: Json = False,
+) -> None:
     """List the installed formats, or show one in depth.
 
     Bits per weight, what each can do, who provides it, which format to take for what, and which plugins are broken.
     """
     if tag is not None and (files or broken):
         raise UsageError("--files and --broken list: they take no TAG", found=tag)
-    if tag is not None:
+    if page and tag is None:
+        raise UsageError("--page wants a TAG", hint="`fourcc formats` lists them.")
+    if page:
+        format_page.show(asked_tag(str(tag)), as_json=as_json)
+    elif tag is not None:
         _one(asked_tag(tag), as_json=as_json)
     elif broken:
         _broken([*survey()[1], *broken_files()], as_json=as_json)
@@ -71,7 +85,7 @@ def formats(tag: Tag = None, *, files: Files = False, broken: BrokenOnly = False
 
 def _document(schema: str, body: dict[str, list[Any]], troubles: list[Trouble]) -> None:
     broken = [attrs.asdict(each) for each in troubles]
-    json_documents.show(schema, {**body, "broken": broken}, version=SCHEMAS[schema])
+    json_documents.show(schema, {**body, "broken": broken})
 
 
 def _broken(troubles: list[Trouble], *, as_json: bool) -> None:
@@ -86,7 +100,7 @@ def _one(tag: FourCC, *, as_json: bool) -> None:
 
     fmt, owner = next(registry.working([tag]), None) or (registry[tag], registry.entry(tag))
     if as_json:
-        return json_documents.show("format", formats_tables.document(fmt, owner), version=SCHEMAS["format"])
+        return json_documents.show("format", formats_tables.document(fmt, owner))
     return formats_tables.show_one(fmt, owner)
 
 

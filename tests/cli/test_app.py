@@ -43,9 +43,12 @@ def test_no_arguments_show_the_usage(run: Runner) -> None:
     assert ended.err.startswith("Usage: fourcc ")
 
 
+WHOLE = get_command(build([]))  # built once: it takes longer than most tests
+
+
 def commands(*words: str) -> list[tuple[str, ...]]:
     """The words of every command that begins so; a command of commands stands before its own."""
-    command = get_command(build([]))
+    command = WHOLE
     for word in words:
         command = command.commands[word]
     return [words, *(some for word in getattr(command, "commands", ()) for some in commands(*words, word))]
