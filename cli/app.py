@@ -29,9 +29,15 @@ USAGE, INTERRUPTED = 2, 130
 GC_THRESHOLD = 100_000  # imports make many objects and no garbage: collecting takes a tenth of a listing's time
 # Purpose -> command -> module. A module is imported only for its command, so that no command pays for another.
 PURPOSES = {
-    "Make a smaller model": {"quantize": "quantize", "convert": "convert", "export": "export"},
+    "Make a smaller model": {
+        "example": "example",
+        "quantize": "quantize",
+        "convert": "convert",
+        "export": "export",
+    },
     "Look into a model": {
         "inspect": "show",
+        "report": "report",
         "stats": "stats",
         "diff": "diff",
         "verify": "verify",

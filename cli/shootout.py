@@ -81,5 +81,5 @@ def shootout(  # noqa: PLR0913 - one an option
                 *(opened, selection, tags, aids), sample=sample, speed=times, threads=threads, progress=progress
             )
     if target is not None:
-        picture_files.write(target, partial(draw_shootout, result=result))
+        picture_files.write(target, partial(draw_shootout, result=result, model=source))
     shootout_tables.show(source, result, as_json=as_json)

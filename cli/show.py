@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from fourcc.cli.shared import completion, options
+from fourcc.cli.shared import completion, options, serving
+from fourcc.errors import UsageError
 
 EPILOG = """\b
 Examples:
@@ -15,13 +16,23 @@ Examples:
   fourcc inspect model.bin --tensor layers.0.attention.wq
   fourcc inspect stories.bin --json
   fourcc inspect model.calib
-  fourcc inspect model.costs --tensor layers.0.attention.wq"""
+  fourcc inspect model.costs --tensor layers.0.attention.wq
+  fourcc inspect model.bin --web
+
+--web serves the page of `fourcc report` to browsers of this machine, until Ctrl-C. It needs the extra 'report'."""
 
 OLDER = ".dat"
 Name = Annotated[
     str | None,
     typer.Option("--tensor", metavar="NAME", help="Show one tensor in depth.", autocompletion=completion.tensor),
 ]
+
+Web = Annotated[bool, typer.Option("--web", help="Serve a page that shows the model, at 127.0.0.1.")]
+Port = Annotated[
+    int,
+    typer.Option("--port", metavar="N", help="With --web: its port.  [default: any that is free]", show_default=False),
+]
+Open = Annotated[bool, typer.Option("--open", help="With --web: open the page in the browser.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -30,14 +41,26 @@ def register(app: typer.Typer) -> None:
 
 
 def inspect(
-    source: options.Source, *, tensor: Name = None, quiet: options.Quiet = False, as_json: options.Json = False
+    source: options.Source,
+    *,
+    tensor: Name = None,
+    web: Web = False,
+    port: Port = 0,
+    open_page: Open = False,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
 ) -> None:
     """List the tensors of a model.bin or another checkpoint.
 
     Format, bits per weight, bytes, and the error that was measured while encoding. Of a calibration, what it knows of
     each matrix's inputs; of a file of costs, its units, and with --tensor a unit's options.
     """
-    if is_calibration(source):
+    if web:
+        _check_web(source, [tensor is not None, as_json])
+        serving.serve_model(source, port, open_page=open_page, quiet=quiet)
+    elif port or open_page:
+        raise UsageError("--port and --open go with --web")
+    elif is_calibration(source):
         from fourcc.cli.render import show_calibration
 
         show_calibration.show(source, tensor, as_json=as_json)
@@ -57,6 +80,15 @@ def inspect(
         from fourcc.cli.render import show_source
 
         show_source.show(source, quiet=quiet, as_json=as_json)
+
+
+def _check_web(source: Path, others: list[bool]) -> None:
+    """Refuses options that a page has no use for, and files that are no models."""
+    if any(others):
+        raise UsageError("--web excludes --tensor and --json", hint="The page shows every tensor.")
+    if is_calibration(source) or (not is_model(source) and is_costs_file(source)):
+        hint = "`fourcc report MODEL --costs FILE --calibration FILE -o report.html` shows them with their model."
+        raise UsageError("--web shows models", file=source, hint=hint)
 
 
 def is_calibration(path: Path) -> bool:

@@ -162,7 +162,8 @@ def _converted(
 def _survey(
     now: Source, original: Source | None, selection: Selection, pictures: Pictures, threads: int | None, *, quiet: bool
 ) -> Survey:
-    from fourcc.analysis.plotting import draw_layers, draw_weights
+    from fourcc.analysis.plotting_layers import draw_layers
+    from fourcc.analysis.plotting_weights import draw_weights
     from fourcc.analysis.survey import survey
 
     drawings = [(pictures.main, draw_weights), (pictures.layers, draw_layers)]
@@ -173,7 +174,7 @@ def _survey(
     with Progress("reading", weights, quiet=quiet, unit="weights") as progress:
         surveyed = survey(now, selection, original, progress, threads)
     for target, draw in targets:
-        picture_files.write(target, partial(draw, survey=surveyed))
+        picture_files.write(target, partial(draw, survey=surveyed, model=now.path))
     return surveyed
 
 
@@ -188,7 +189,7 @@ def _suggest(
     quiet: bool,
 ) -> list[Suggestion]:
     from fourcc.analysis.extraction import write_runs
-    from fourcc.analysis.plotting import draw_formats
+    from fourcc.analysis.plotting_formats import draw_formats
     from fourcc.analysis.suggestion import policy, suggest
     from fourcc.files.write import check_target
 
@@ -201,5 +202,5 @@ def _suggest(
     if written is not None:
         write_runs([policy(source, suggestions).text.encode()], written)
     if target is not None:
-        picture_files.write(target, partial(draw_formats, suggestions=suggestions))
+        picture_files.write(target, partial(draw_formats, suggestions=suggestions, model=source.path))
     return suggestions

@@ -17,7 +17,7 @@ from fourcc.cli.render.cell_styles import by_bits
 from fourcc.cli.render.tables import Column
 
 if TYPE_CHECKING:
-    from fourcc.calibration.costs import Costs, Option, Unit
+    from fourcc.calibration.costs import Costs, Unit
 
 WORST = 12  # units that a summary shows
 COLUMNS = (
@@ -57,7 +57,7 @@ def show(path: Path, costs: Costs, *, rows: int | None = None) -> None:
     """Writes what was measured to stdout, and the units with the largest damage first; `rows` None: all of them."""
     tables.facts(_facts(path, costs))
     terminal.out("")
-    ordered = sorted(costs.units, key=lambda unit: -(reference(unit).kld or 0))
+    ordered = sorted(costs.units, key=lambda unit: -(unit.reference.kld or 0))
     shown = ordered[:rows]
     tables.show(COLUMNS, [_row(unit) for unit in shown])
     rest = ordered[len(shown) :]
@@ -79,12 +79,6 @@ def _option_rows(unit: Unit) -> Iterator[list[str]]:
         yield [spelled(option), str(option.nbytes), units.bits(unit.bits(option)), error, kld, found]
 
 
-def reference(unit: Unit) -> Option:
-    """The measured option that a unit is listed with: the one nearest to those of other units, in bits."""
-    candidates = [unit.options[index] for index in unit.measured] or list(unit.options)
-    return min(candidates, key=lambda option: abs(unit.bits(option) - MEASURED_BITS))
-
-
 def _facts(path: Path, costs: Costs) -> list[tuple[str, str]]:
     weights = sum(unit.weights for unit in costs.units)
     parted = " of documents" if costs.documents else ""
@@ -102,7 +96,7 @@ def _facts(path: Path, costs: Costs) -> list[tuple[str, str]]:
 
 
 def _row(unit: Unit) -> list[str]:
-    option = reference(unit)
+    option = unit.reference
     return [
         unit.name,
         str(unit.weights),
@@ -116,4 +110,4 @@ def _row(unit: Unit) -> list[str]:
 
 def _total(costs: Sequence[Unit]) -> float:
     """The damage of these units in the options that they are listed with."""
-    return sum(reference(unit).kld or 0 for unit in costs)
+    return sum(unit.reference.kld or 0 for unit in costs)

@@ -56,7 +56,7 @@ def _facts(calibration: Calibration) -> list[tuple[str, str]]:
 
 def _row(name: str, statistics: InputStatistics, calibration: Calibration) -> list[str]:
     matrices, cols = statistics.squares.shape
-    spread, limits = _spread(statistics), _range(statistics)
+    spread, limits = statistics.loudest, statistics.limits
     return [
         name,
         str(cols) if matrices == 1 else f"{matrices} x {cols}",
@@ -73,21 +73,6 @@ def _tokens(statistics: InputStatistics, calibration: Calibration) -> int | None
     return None if calibration.tokens is None and calibration.context is None else int(statistics.counts.sum())
 
 
-def _spread(statistics: InputStatistics) -> float | None:
-    """The largest mean square of a column by the median one; None where that is 0."""
-    import numpy as np
-
-    importance = statistics.squares / np.maximum(statistics.counts, 1)[:, None]
-    median = float(np.median(importance))
-    return float(importance.max()) / median if median else None
-
-
-def _range(statistics: InputStatistics) -> tuple[float, float] | None:
-    if statistics.minimum is None or statistics.maximum is None or not statistics.counts.any():
-        return None
-    return float(statistics.minimum.min()), float(statistics.maximum.max())
-
-
 def _document(calibration: Calibration) -> dict[str, object]:
     return {
         "file": str(calibration.path),
@@ -102,13 +87,13 @@ def _document(calibration: Calibration) -> dict[str, object]:
 
 
 def _matrix(name: str, statistics: InputStatistics, calibration: Calibration) -> dict[str, object]:
-    limits = _range(statistics)
+    limits = statistics.limits
     return {
         "name": name,
         "matrices": statistics.squares.shape[0],
         "columns": statistics.squares.shape[1],
         "tokens": _tokens(statistics, calibration),
-        "largest_by_median": _spread(statistics),
+        "largest_by_median": statistics.loudest,
         "min": None if limits is None else limits[0],
         "max": None if limits is None else limits[1],
         "dead": statistics.dead,

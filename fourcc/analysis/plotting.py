@@ -1,40 +1,37 @@
-"""Pictures of weights, drawn by the package matplotlib, as PNG, SVG or PDF.
+"""Pictures, drawn by the package matplotlib, as PNG, SVG or PDF: what all of them have in common.
 
 No window is opened and no global setting is changed. Equal input gives equal SVG text: no date, ids from a fixed salt.
+Titles stand at the upper left, legends below; both are fitted to the picture's width. Colours are told apart by people
+who see few of them, and nothing is told by colour alone: markers, line styles and names go with it.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from importlib import import_module
-from math import inf, isfinite
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fourcc.analysis.offers import DB_PER_BIT, Suggestion, totals
-from fourcc.analysis.statistics import Statistics
-from fourcc.analysis.survey import Surveyed, regrouped
-from fourcc.errors import UsageError
-from fourcc.naming import split_name
+from fourcc import installation
+from fourcc.drawing.palette import SERIES
+from fourcc.errors import UsageError, shown
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-BARS = 120  # at most, of a histogram in a picture
-WIDE = 20  # measures that differ by more are drawn on a logarithmic axis
-# The original's area, the line of the converted weights, a line without an original.
-BEFORE, AFTER, SINGLE = (
-    "#9db7d5",
-    "#c2410c",
-    "#3b6ea5",
-)
-KINDS = ("#1b6ca8", "#d1495b", "#3c8d4f", "#e08e1b", "#7b4fa3", "#4d4d4d", "#17a2a2", "#b5651d", "#e377c2", "#8c8c00")
-MARKERS = "osD^vPX*<>"
+KINDS = SERIES  # colours of kinds of tensor, and of others that stand side by side
+MARKERS = "osD^vPX*<"  # one more than colours: pairs repeat late
+GREY = "#6b6b6b"
+SMALL, PLAIN, LARGE = 7.0, 8.0, 10.0  # sizes of letters, in points
 STYLE = {
-    "font.size": 8,
-    "axes.titlesize": 8,
+    "font.size": PLAIN,
+    "axes.titlesize": PLAIN,
     "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
@@ -46,6 +43,9 @@ STYLE = {
     "svg.fonttype": "none",
 }
 FORMATS = ("png", "svg", "pdf")
+ON_SCREEN = 1.06  # the width of letters that fill whole dots, by their exact width
+MISSING = r"Glyph \d+ .* missing from font"  # a name in another script gets boxes
+LONGEST = 300  # letters of a text before it is fitted to its room
 
 
 def check_kind(kind: str) -> Any:  # noqa: ANN401 - a module
@@ -55,7 +55,7 @@ def check_kind(kind: str) -> Any:  # noqa: ANN401 - a module
     try:
         return import_module("matplotlib")
     except ImportError as error:
-        hint = "Install it: pip install 'fourcc[plots]'"
+        hint = installation.hint("plots")
         raise UsageError("plots need the package matplotlib, which is not installed", hint=hint) from error
 
 
@@ -70,7 +70,8 @@ def rendered(draw: Callable[[Figure], None], kind: str) -> bytes:
         UsageError: matplotlib is not installed, or there is nothing to draw.
     """
     matplotlib = check_kind(kind)
-    with matplotlib.rc_context(STYLE):
+    with matplotlib.rc_context(STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", MISSING)
         figure = import_module("matplotlib.figure").Figure(layout="constrained")
         draw(figure)
         file = io.BytesIO()
@@ -79,172 +80,101 @@ def rendered(draw: Callable[[Figure], None], kind: str) -> bytes:
     return file.getvalue()
 
 
-def draw_weights(figure: Figure, survey: Iterable[Surveyed]) -> None:
-    """Draws histograms: a panel for every kind of tensor, a line for every layer.
+def titled(model: str | Path, what: str) -> str:
+    """The title of a picture of a model; with an empty name, what the picture shows."""
+    name = model if isinstance(model, str) else model.name or model.resolve().name
+    return f"{name}: {what}" if name else what[:1].upper() + what[1:]
 
-    Where the tensors are compared with an original, a kind's layers are added up: the original is a filled area, the
-    converted weights are a line.
-    """
-    kinds = _kinds(survey)
-    axes = _grid(figure, len(kinds), sharey=True)
-    deepest = max((each.layer or 0 for tensors in kinds.values() for each in tensors), default=0)
-    compared = any(each.before is not None for tensors in kinds.values() for each in tensors)
-    for panel, (name, tensors) in zip(axes, kinds.items(), strict=False):
-        panel.set_title(name)
-        panel.set_yscale("log", nonpositive="clip")
-        if compared:
-            _compare(panel, tensors)
+
+def headed(figure: Figure, title: str, below: str = "") -> None:
+    """Makes a picture higher by its title, and by plainer lines below it; both are broken where they are too long."""
+    width, height = figure.get_size_inches()
+    lines, more = broken(title, 72 * width - 12, LARGE, bold=True), broken(below, 72 * width - 12, PLAIN)
+    step = 1.3 * LARGE * len(lines)
+    room = (10 + step + 1.35 * PLAIN * len(more)) / 72
+    figure.set_figheight(height + room)
+    left, points = 6 / (72 * width), 72 * (height + room)
+    plain: dict[str, Any] = {"va": "top", "linespacing": 1.2, "parse_math": False}
+    figure.text(left, 1 - 6 / points, "\n".join(lines), size=LARGE, weight="bold", **plain)
+    figure.text(left, 1 - (7 + step) / points, "\n".join(more), size=PLAIN, color=GREY, **plain)
+    engine: Any = figure.get_layout_engine()
+    if engine is not None:
+        engine.set(rect=(0, 0, 1, height / (height + room)))
+
+
+def text_width(text: str, size: float, *, bold: bool = False) -> float:
+    """The width of a line of text in points; on a screen it may be a little more, as letters fill whole dots."""
+    fonts, paths = import_module("matplotlib.font_manager"), import_module("matplotlib.textpath")
+    font = fonts.FontProperties(size=size, weight="bold" if bold else "normal")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", MISSING)
+        return ON_SCREEN * float(paths.text_to_path.get_text_width_height_descent(text, font, ismath=False)[0])
+
+
+def fitting(text: str, room: float, size: float, *, bold: bool = False) -> str:
+    """A line of text in at most `room` points; what is too long loses its middle."""
+    cut = plain = shown(text, LONGEST)
+    left = len(plain)
+    while left > 2 and text_width(cut, size, bold=bold) > room:
+        left -= max(1, left // 16)
+        cut = f"{plain[: left // 2]}…{plain[-(left - left // 2) :]}"
+    return cut
+
+
+def broken(text: str, room: float, size: float, *, bold: bool = False) -> list[str]:
+    """A text as lines of at most `room` points, broken between words."""
+    lines: list[str] = []
+    for word in shown(text, LONGEST).split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and text_width(longer, size, bold=bold) <= room:
+            lines[-1] = longer
         else:
-            _overlay(panel, tensors, deepest)
-    for panel in axes[:: _columns(len(kinds))]:
-        panel.set_ylabel("density (share per unit)")
-    figure.supxlabel("weight", fontsize=8)
-    if compared:
-        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
-    elif deepest:
-        _layer_scale(figure, axes, deepest)
+            lines.append(fitting(word, room, size, bold=bold))
+    return lines
 
 
-def draw_layers(figure: Figure, survey: Iterable[Surveyed]) -> None:
-    """Draws measures over the layers: a panel for every measure, a line for every kind of tensor."""
-    tensors = [each for each in survey if each.layer is not None and each.now is not None]
-    if not tensors:
-        raise UsageError("there is nothing to draw over layers", hint="These tensors belong to no layer.")
-    kinds = _kinds(tensors)
-    measures: list[tuple[str, Callable[[Surveyed], float | None]]] = [
-        ("standard deviation", lambda each: each.now.std if each.now else None),
-        ("largest |weight|", lambda each: _largest(each.now)),
-        ("kurtosis (normal: 3)", lambda each: each.now.kurtosis if each.now else None),
-        ("loudest row's RMS / median", lambda each: _contrast(each.now)),
-    ]
-    if any(each.error is not None for each in tensors):
-        measures.append(("SQNR (dB)", lambda each: None if each.error is None else each.error.sqnr_db))
-    axes = _grid(figure, len(measures), columns=2)
-    for panel, (title, measure) in zip(axes, measures, strict=True):
-        panel.set_title(title)
-        values = [value for each in tensors if (value := measure(each)) and isfinite(value)]
-        wide = values and min(values) > 0 and max(values) > WIDE * min(values)
-        panel.set_yscale("log" if wide else "linear")
-        for number, (name, some) in enumerate(kinds.items()):
-            points = [(each.layer, value) for each in some if (value := measure(each)) is not None and isfinite(value)]
-            colour, marker = KINDS[number % len(KINDS)], MARKERS[number % len(MARKERS)]
-            places = [*zip(*points, strict=True)] or [(), ()]
-            panel.plot(*places, color=colour, marker=marker, ms=3.5, lw=1.2, label=name)
-        panel.set_xlabel("layer")
-        panel.xaxis.set_major_locator(_whole_numbers())
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+def legend_below(figure: Figure, entries: Sequence[tuple[Artist, str]]) -> None:
+    """Makes a picture higher by a legend under it, with as many columns as its width has room for.
 
-
-def draw_formats(figure: Figure, suggestions: Sequence[Suggestion]) -> None:
-    """Draws every format by its bits and its SQNR over the tensors that it fits, and every tensor as a dot.
-
-    The dashed line marks 6.02 dB for every bit.
+    Names stand as they are: none is taken for mathematics, and one that starts with an underscore is not left out.
     """
-    figure.set_size_inches(8, 4)
-    panel = figure.subplots()
-    ordered = sorted(totals(suggestions), key=lambda each: each.bits)
-    lossy = [each for each in ordered if isfinite(each.sqnr_db)]
-    if not lossy:
-        raise UsageError("there is nothing to draw", hint="No format could be tried.")
-    everyone = max(each.tensors for each in lossy)
-    for number, each in enumerate(lossy):
-        colour, marker = KINDS[number % len(KINDS)], MARKERS[number // len(KINDS) % len(MARKERS)]
-        dots = [(float(o.bits), o.sqnr_db) for some in suggestions for o in some.offers if o.tag == each.tag and o.sums]
-        panel.plot(*zip(*dots, strict=True), ".", color=colour, alpha=0.35, ms=4)
-        some = "" if each.tensors == everyone else f", {each.tensors} of {everyone} tensors"
-        label = f"{each.tag}  {float(each.bits):.3g} bits, {each.sqnr_db:.1f} dB{some}"
-        hollow = "white" if some else colour
-        panel.plot([float(each.bits)], [each.sqnr_db], marker, color=colour, mfc=hollow, ms=6, label=label, ls="none")
-    panel.axline((0, 0), slope=DB_PER_BIT, color="#777777", lw=1, ls="--", label="6.02 dB for each bit")
-    panel.set_xlim(0, float(lossy[-1].bits) + 1)
-    panel.set_ylim(0, max(each.sqnr_db for each in lossy) * 1.1)
-    panel.set_xlabel("bits per weight")
-    panel.set_ylabel("SQNR (dB)")
-    figure.legend(*panel.get_legend_handles_labels(), loc="outside right upper")
+    if not entries:
+        return
+    width, height = figure.get_size_inches()
+    names = [fitting(name, 72 * width - 6 * PLAIN, PLAIN) for _, name in entries]
+    widest = max(text_width(name, PLAIN) for name in names) + 5 * PLAIN  # with the mark and the gap before it
+    columns = min(len(names), max(1, int((72 * width - PLAIN) / widest)))
+    figure.set_figheight(height + (1.7 * PLAIN * -(-len(names) // columns) + PLAIN) / 72)
+    marks, numbers = [mark for mark, _ in entries], [str(number) for number in range(len(names))]
+    legend = figure.legend(marks, numbers, loc="outside lower center", ncols=columns, columnspacing=1.5)
+    for text, name in zip(legend.get_texts(), names, strict=True):
+        text.set_parse_math(False)
+        text.set_text(name)
 
 
-def _kinds(survey: Iterable[Surveyed]) -> dict[str, list[Surveyed]]:
-    """Tensors by their name without the layer; vectors only where there is nothing else."""
-    known = [each for each in survey if each.now is not None and each.now.minimum is not None]
-    wide = [each for each in known if len(each.shape) > 1] or known
-    if not wide:
-        raise UsageError("there is nothing to draw", hint="No tensor could be read.")
-    kinds: dict[str, list[Surveyed]] = {}
-    for each in wide:
-        kinds.setdefault(split_name(each.name)[0].rpartition("*.")[2], []).append(each)
-    return kinds
+def whole_numbers(most: int, *, ticks: int = 8) -> list[int]:
+    """Whole numbers from 0 to `most`, evenly spaced, for the ticks of an axis."""
+    locator = import_module("matplotlib.ticker").MaxNLocator(ticks, integer=True)
+    return sorted({int(value) for value in locator.tick_values(0, max(1, most)) if 0 <= value <= most})
 
 
-def _columns(count: int) -> int:
-    return min(count, 2 if count == 4 else 3)
+def axes_of(
+    figure: Figure, count: int, width: float, *, columns: int, height: float, sharey: bool = False
+) -> list[Axes]:
+    """Axes side by side, as many as the width has room for, in rows.
 
-
-def _grid(figure: Figure, count: int, *, columns: int = 0, sharey: bool = False) -> list[Axes]:
-    columns = min(count, columns) or _columns(count)
+    Args:
+        figure: gets its size.
+        count: number of panels.
+        width: of the picture, in inches; 0: what the columns need.
+        columns: at most.
+        height: of a row, in inches; a title and a legend come to it.
+        sharey: whether all have one vertical scale.
+    """
+    columns = min(count, columns, max(1, int((width - 0.6) / 2.2)) if width else columns)
     rows = -(-count // columns)
-    figure.set_size_inches(0.6 + 2.6 * columns, 0.7 + 1.9 * rows)
+    figure.set_size_inches(width or 0.6 + 2.6 * columns, height * rows)
     axes = list(figure.subplots(rows, columns, squeeze=False, sharey=sharey).flat)
     for empty in axes[count:]:
         empty.remove()
     return axes[:count]
-
-
-def _overlay(panel: Axes, tensors: list[Surveyed], deepest: int) -> None:
-    colours = import_module("matplotlib").colormaps["viridis"]
-    for each in tensors:
-        assert each.now is not None
-        colour = SINGLE if each.layer is None else colours(0.92 * each.layer / max(1, deepest))
-        panel.stairs(*_density([each.now], _extent([each.now])), color=colour, lw=1, baseline=None)
-
-
-def _compare(panel: Axes, tensors: list[Surveyed]) -> None:
-    both = [each for each in tensors if each.before is not None]
-    befores = [each.before for each in both if each.before is not None]
-    afters = [each.now for each in (both or tensors) if each.now is not None]
-    extent = _extent([*befores, *afters])
-    if befores:
-        panel.stairs(*_density(befores, extent), fill=True, color=BEFORE, lw=0, label="before")
-    panel.stairs(*_density(afters, extent), color=AFTER, lw=1, baseline=None, label="after")
-
-
-def _extent(statistics: Sequence[Statistics]) -> tuple[float, float]:
-    lows = [each.minimum for each in statistics if each.minimum is not None]
-    highs = [each.maximum for each in statistics if each.maximum is not None]
-    return min(lows), max(highs)
-
-
-def _density(statistics: Sequence[Statistics], extent: tuple[float, float]) -> tuple[list[float], list[float]]:
-    """The share of all weights in every bar, divided by the bar's width, and the bars' edges.
-
-    Few weights get few bars: twice the cube root of their number (Rice's rule).
-    """
-    total = sum(each.weights for each in statistics) or 1
-    count = min(BARS, max(8, round(2 * total ** (1 / 3))))
-    histograms = [regrouped(each.bins, *extent, count) for each in statistics]
-    sums = [sum(each.count for each in column) for column in zip(*histograms, strict=True)]
-    bars = histograms[0]
-    width = (bars[0].high - bars[0].low) or inf
-    return [each / total / width for each in sums], [bars[0].low, *(each.high for each in bars)]
-
-
-def _layer_scale(figure: Figure, axes: list[Axes], deepest: int) -> None:
-    colours = import_module("matplotlib.colors")
-    scale = import_module("matplotlib.cm").ScalarMappable(colours.Normalize(0, deepest / 0.92), "viridis")
-    bar = figure.colorbar(scale, ax=axes, label="layer", aspect=40, pad=0.01)
-    bar.ax.set_ylim(0, deepest)
-    bar.ax.yaxis.set_major_locator(_whole_numbers())
-
-
-def _whole_numbers() -> Any:  # noqa: ANN401 - the package's
-    """A locator that places the ticks of an axis on whole numbers."""
-    return import_module("matplotlib.ticker").MaxNLocator(integer=True)
-
-
-def _largest(known: Statistics | None) -> float | None:
-    if known is None or known.minimum is None or known.maximum is None:
-        return None
-    return max(-known.minimum, known.maximum)
-
-
-def _contrast(known: Statistics | None) -> float | None:
-    return known.rows.high / known.rows.median if known is not None and known.rows and known.rows.median else None

@@ -76,7 +76,7 @@ def allocate(  # noqa: PLR0913 - keyword-only, one an option of the command
     if target is not None:
         write_runs([mix.policy.text.encode()], target)
     if drawn is not None:
-        write_runs([rendered(partial(draw_frontier, mix=mix), _kind(drawn))], drawn)
+        write_runs([rendered(partial(draw_frontier, mix=mix, model=Path(model)), _kind(drawn))], drawn)
     return mix
 
 

@@ -114,6 +114,20 @@ class InputStatistics:
         return narrow
 
     @property
+    def loudest(self) -> float | None:
+        """The largest mean square of a column by the median one; None where that is 0."""
+        means = self.squares / np.maximum(self.counts, 1)[:, None]
+        median = float(np.median(means))
+        return float(means.max()) / median if median else None
+
+    @property
+    def limits(self) -> tuple[float, float] | None:
+        """The smallest and the largest input; None where they are not known, or there was no token."""
+        if self.minimum is None or self.maximum is None or not self.counts.any():
+            return None
+        return float(self.minimum.min()), float(self.maximum.max())
+
+    @property
     def unseen(self) -> int:
         """Number of matrices that have seen no token."""
         return int((self.counts == 0).sum())

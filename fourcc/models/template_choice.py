@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from fourcc import installation
 from fourcc.errors import UsageError
 from fourcc.models.jinja.renderer import Renderer, is_installed
 from fourcc.models.jinja.stored import chosen, special_texts, templates_in
@@ -68,7 +69,7 @@ class TemplateChoice:
         if is_installed():
             return self._jinja(name, text, self.file), f"chat template {name}: as the model's own says"
         family = family_of(text, self.file)
-        more = "and may say more, such as a system prompt: `pip install 'fourcc[chat]'` runs it"
+        more = f"and may say more, such as a system prompt: `{installation.command('chat')}` runs it"
         why = f"the model's own is of this family, {more}"
         return family, f"chat template {family.name}: {why}"
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from fourcc import installation
 from fourcc.errors import UsageError
 from fourcc.models.begin_and_end import beginning
 from fourcc.models.talk import Talk
@@ -64,7 +65,7 @@ class Template:
         role, text = talk.messages[-1].get("role"), talk.messages[-1].get("content")
         if talk.tools or talk.options or role != "user" or not isinstance(text, str):
             what = f"the chat template {self.name} has no place for tools, options and roles other than user"
-            raise UsageError(what, hint="A model's own template may have; it needs the extra fourcc[chat].")
+            raise UsageError(what, hint=f"A model's own template may have: {installation.command('chat')}")
         owed = self.after(tokenizer) if talk.seen else []
         return [*talk.seen, *owed, *self.message(tokenizer, text, talk.system, first=not talk.seen)]
 
@@ -202,7 +203,7 @@ def family_of(own: str, file: object = None) -> Template:
         if all(mark in own for mark in template.marks):
             return template
     what = "the model's own chat template is of no family that is known here"
-    hint = f"pip install 'fourcc[chat]' lets it be run; {_choice()}"
+    hint = f"{installation.command('chat')} lets it be run; {_choice()}"
     raise UsageError(what, file=file, found=f"{own!r:.60}", expected=", ".join(TEMPLATES), hint=hint)
 
 

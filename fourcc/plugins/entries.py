@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from fourcc import installation
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from importlib.metadata import EntryPoint
 
 SEAM = 1  # version of what plugins are given, and give back
+OWN = installation.OWN  # the distribution that the reserved tags belong to
 FORMATS, SOURCES, EXPORTERS = (f"fourcc.{kind}.{SEAM}" for kind in ("formats", "sources", "exporters"))
-OWN = "fourcc"  # the distribution that the reserved tags belong to
 
 
 @attrs.frozen
@@ -95,7 +97,19 @@ def _distributions(path: tuple[str, ...]) -> list[tuple[str, str, list[EntryPoin
         if name not in seen:  # the first on the path is the one that is imported
             seen.add(name)
             found.append((name, version, points))
+    if OWN not in seen and (declared := _declared_by_checkout()):
+        from fourcc import __version__
+
+        found.append((OWN, __version__, declared))
     return found
+
+
+def _declared_by_checkout() -> list[EntryPoint]:
+    """The entry points in the pyproject.toml beside the package: a checkout needs no installation to be tried."""
+    from importlib.metadata import EntryPoint
+
+    groups = installation.checkout().get("entry-points", {}).items()
+    return [EntryPoint(name, value, group) for group, points in groups for name, value in points.items()]
 
 
 def normalized(name: str) -> str:

@@ -1,6 +1,6 @@
 """Strategies for hypothesis: difficult weights, shapes and settings that fit a format, any bytes.
 
-The only module of the kit that imports hypothesis: install ``fourcc[testing]``.
+The only module of the kit that imports hypothesis: it is in the extra ``testing``.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from fractions import Fraction
 from functools import partial
-from io import BytesIO
 from itertools import combinations
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from fourcc.sources import open_source
 from fourcc.sources.source import Source
 from tests.cli.making import write_safetensors
 from tests.core.fakes import installed
+from tests.core.pictures import assert_whole, drawn
 
 RNG = np.random.default_rng(3)
 FEW = ("Q8_0", "Q4_0", "Q8_A")
@@ -228,18 +228,15 @@ def test_products_are_those_of_the_largest_layer_matrix(tiny: Path) -> None:
 
 
 def test_the_picture_names_each_format_once(tiny: Path) -> None:
-    """Names stand in the legend, none over another; what loses nothing is nowhere on the picture."""
+    """Names stand beside their marks, none over another; what loses nothing is nowhere on the picture."""
     result: ShootoutResult = fourcc.shootout(tiny, layers="0", include=["*.attention.*"], speed=False)
-    figure = Figure(layout="constrained")
-    draw_shootout(figure, result)
-    figure.savefig(BytesIO())  # puts all in place
-    texts = figure.legends[0].get_texts()
-    said = [text.get_text() for text in texts]
-    named = [each for each in result.entrants if each.compared and each.relative_rmse > 0]
-    assert [line.split()[0] for line in said[1:]] == [each.tag for each in named]
-    boxes = [text.get_window_extent() for text in texts]
-    assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
-    assert not any(figure.axes[0].get_window_extent().overlaps(box) for box in boxes)
+    figure = drawn(partial(draw_shootout, result=result, model=tiny))
+    assert_whole(figure)
+    named = [each.tag for each in result.entrants if each.compared and each.relative_rmse > 0]
+    assert sorted(text.get_text() for text in figure.axes[0].texts) == sorted(named)
+    bold = {text.get_text() for text in figure.axes[0].texts if text.get_fontweight() == "bold"}
+    assert bold == {each.tag for each in result.entrants if each.on_front and each.relative_rmse > 0}
+    assert figure.texts[0].get_text() == "tiny.bin: formats by size and error"
     lossless = partial(fourcc.shootout, tiny, options=["F32"], layers="0", speed=False)
     with pytest.raises(UsageError, match="there is nothing to draw"):
         draw_shootout(Figure(), lossless())

@@ -1,13 +1,13 @@
 """The frontier of all budgets: its points are the cheapest mixes; the picture is of the right numbers, and readable."""
 
-from collections.abc import Callable
 from functools import partial
-from itertools import combinations, pairwise
+from itertools import pairwise
 from math import dist, fsum
 
 import attrs
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.text import Annotation, Text
 from matplotlib.transforms import Bbox
 
@@ -21,6 +21,7 @@ from fourcc.calibration.frontier_plot import draw_frontier
 from fourcc.calibration.pins import as_options, as_pins
 from fourcc.errors import UsageError
 from tests.calibration.made_up_costs import made_up, small_model
+from tests.core.pictures import assert_whole, drawn
 
 MANY = ("Q2_K", "Q3_K", "Q4_0", "Q4_1", "Q4_K", "IQ4X", "IQ4N", "Q5_0", "Q5_1", "Q5_K", "Q6_K", "Q8_0")
 
@@ -75,24 +76,24 @@ def test_the_point_within_a_number_of_bytes(costs: Costs) -> None:
     assert point_within(points, points[0].nbytes - 1) is None
 
 
-def drawn(draw: Callable[[Figure], None]) -> Figure:
-    """The figure, with everything in its place."""
-    figure = Figure(layout="constrained")
-    draw(figure)
-    figure.draw_without_rendering()
-    return figure
+def lines_of(figure: Figure) -> dict[str, Line2D]:
+    """What the legend names, by its words."""
+    legend = figure.legends[0]
+    drawn_lines = [line for line in figure.axes[0].lines if isinstance(line, Line2D)]
+    return dict(zip([text.get_text() for text in legend.get_texts()], drawn_lines, strict=True))
 
 
 def test_the_picture_has_the_numbers(mix: FittedMix) -> None:
     """A line through the frontier, a mark for each named mix, and the mix itself; a logarithmic axis."""
-    panel = drawn(partial(draw_frontier, mix=mix)).axes[0]
-    lines = {str(line.get_label()): line for line in panel.lines}
+    figure = drawn(partial(draw_frontier, mix=mix, model="tiny.bin"))
+    panel, lines = figure.axes[0], lines_of(figure)
     shown = [point for point in mix.points if point.kld >= 1e-3 * mix.points[0].kld]
     assert [float(x) for x in lines["best mixes"].get_xdata()] == [point.nbytes / 1e6 for point in shown]
     assert [float(y) for y in lines["best mixes"].get_ydata()] == [point.kld for point in shown]
     assert len(lines["single format"].get_xdata()) + len(lines["recipe"].get_xdata()) >= len(mix.named) - 2
     assert list(lines["this budget"].get_ydata()) == [mix.allocation.kld]
     assert panel.get_yscale() == "log"
+    assert figure.texts[0].get_text() == "tiny.bin: the best mix for each size"
     top = panel.child_axes[0]
     low, high = panel.get_xlim()
     assert top.get_xlim() == pytest.approx((low * 8e6 / mix.plan.weights, high * 8e6 / mix.plan.weights))
@@ -101,24 +102,26 @@ def test_the_picture_has_the_numbers(mix: FittedMix) -> None:
 def test_the_legend_names_what_is_drawn(mix: FittedMix) -> None:
     """Kinds of which there is none are left out."""
     uniform = attrs.evolve(mix, named=tuple(each for each in mix.named if each.kind == "uniform"))
-    legends = [drawn(partial(draw_frontier, mix=each)).axes[0].get_legend() for each in (mix, uniform)]
-    words = [{text.get_text() for text in legend.get_texts()} for legend in legends if legend is not None]
+    words = [set(lines_of(drawn(partial(draw_frontier, mix=each)))) for each in (mix, uniform)]
     assert words[0] == {"best mixes", "single format", "recipe", "this budget"}
     assert words[1] == words[0] - {"recipe"}
 
 
-def test_names_do_not_overlap(mix: FittedMix) -> None:
-    """Nor do they cover a mark, or leave the panel; all have room."""
-    figure = drawn(partial(draw_frontier, mix=mix))
+@pytest.mark.parametrize("width", [3.2, 8, 16])
+def test_names_do_not_overlap(mix: FittedMix, width: float) -> None:
+    """Nor do they cover a mark, or leave the panel; all have room, but on a small picture, which says so."""
+    figure = drawn(partial(draw_frontier, mix=mix, width=width))
+    assert_whole(figure)
     panel = figure.axes[0]
     names = [text for text in panel.texts if isinstance(text, Annotation)]
-    marks = [line for line in panel.lines if line.get_label() in ("single format", "recipe")]
-    assert len(names) == sum(len(line.get_xdata()) for line in marks)
-    texts = [Text.get_window_extent(text) for text in names]  # without the line to the mark
-    assert not [(a, b) for a, b in combinations(texts, 2) if a.overlaps(b)]
+    marks = [line for words, line in lines_of(figure).items() if words != "best mixes"]
+    missing = sum(len(line.get_xdata()) for line in marks) - len(names)
+    assert missing < {3.2: 15, 8: 1, 16: 1}[width]
+    assert any("for lack of room" in text.get_text() for text in panel.texts) == (missing > 0)
+    boxes = [Text.get_window_extent(text) for text in names]  # without the line to the mark
     places = [tuple(panel.transData.transform(pair)) for line in marks for pair in zip(*line.get_data(), strict=True)]
-    assert not [place for place in places for text in texts if text.contains(*place)]
-    assert all(panel.bbox.x0 <= text.x0 and text.x1 <= panel.bbox.x1 for text in texts)
+    assert not [place for place in places for box in boxes if box.contains(*place)]
+    assert all(panel.bbox.x0 <= box.x0 and box.x1 <= panel.bbox.x1 for box in boxes)
 
 
 def gap(box: Bbox, place: tuple[float, float]) -> float:
@@ -135,7 +138,7 @@ def test_no_name_seems_to_be_of_another_mark(mix: FittedMix) -> None:
     panel = drawn(partial(draw_frontier, mix=attrs.evolve(mix, named=(one, near)))).axes[0]
     names = [text for text in panel.texts if isinstance(text, Annotation)]
     marks = {text: tuple(panel.transData.transform(text.xy)) for text in names}
-    assert len(names) == 2
+    assert len(names) == 3  # of two formats, and of the budget
     for text in names:
         gaps = {each: gap(Text.get_window_extent(text), place) for each, place in marks.items()}
         assert text.arrow_patch is not None or gaps[text] == min(gaps.values())

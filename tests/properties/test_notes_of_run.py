@@ -85,7 +85,7 @@ def test_without_jinja2(talk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     out, notes = talk(path, *TALK)
     (note,) = (note for note in notes if note.startswith("chat template"))
     assert "the model's own is of this family, and may say more" in note
-    assert note.endswith("such as a system prompt: `pip install 'fourcc[chat]'` runs it")
+    assert note.endswith("such as a system prompt: `pip install 'jinja2>=3.1.6'` runs it")
     assert talk(path, *TALK, "--template", note.split()[2].rstrip(":"))[0] == out
 
 

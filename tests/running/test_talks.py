@@ -346,7 +346,7 @@ def test_the_usual_choice(monkeypatch: pytest.MonkeyPatch) -> None:
         "chat template chatml: the model's own is of this family, and may say more, such as a system prompt"
     )
     with pytest.raises(
-        UsageError, match=r"m\.bin: the model's own chat template is of no family .*pip install 'fourcc\[chat"
+        UsageError, match=r"m\.bin: the model's own chat template is of no family .*pip install 'jinja2>="
     ):
         TemplateChoice(keys(tokenizer__chat_template="{{ x }}"), OURS, "m.bin").usual()
 

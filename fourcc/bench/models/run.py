@@ -12,6 +12,7 @@ from pathlib import Path
 
 import attrs
 
+from fourcc import installation
 from fourcc.bench.models.making import write_model
 from fourcc.bench.models.shapes import ModelShape
 from fourcc.bench.models.trial import ENGINES, OWN, ModelTrial, TrialOutcome, run_trial
@@ -82,7 +83,7 @@ def run(plan: ModelPlan, tell: Tell) -> list[ModelResult]:
     """
     missing = absent("llama_cpp") if plan.peers else None
     if missing is not None:
-        raise UsageError(f"there is no peer to measure: {missing}", hint="Install fourcc[bench].")
+        raise UsageError(f"there is no peer to measure: {missing}", hint=installation.hint("bench"))
     results: list[ModelResult] = []
     steps = [(shape, tag) for shape in plan.shapes for tag in plan.tags]
     for done, (shape, tag) in enumerate(steps):

@@ -15,6 +15,7 @@ from typing import IO, Any, NoReturn
 
 import attrs
 
+from fourcc import installation
 from fourcc.errors import UsageError
 from fourcc.models.jinja.marked import from_runs
 from fourcc.models.jinja.wire import Rendered, packed
@@ -65,7 +66,7 @@ class Renderer:
         """
         if not is_installed():
             what = "the package 'jinja2', of version 3.1.6 or later, is needed to run a chat template"
-            raise UsageError(what, file=self.file, hint="Install it: pip install 'fourcc[chat]'")
+            raise UsageError(what, file=self.file, hint=installation.hint("chat"))
         job = json.dumps({"template": self.template, "values": packed(values)}).encode() + b"\n"
         result = json.loads(self._answer(job))
         if "why" not in result:

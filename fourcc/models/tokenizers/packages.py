@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import Any
 
+from fourcc import installation
 from fourcc.errors import FourccError, InputError, UsageError
 
 
@@ -22,7 +23,7 @@ def package(name: str, file: object) -> Any:  # noqa: ANN401 - a module
     try:
         return import_module(name)
     except ImportError as error:
-        hint = "Install it: pip install 'fourcc[tokenizers]'"
+        hint = installation.hint("tokenizers")
         raise UsageError(f"the package {name!r} is needed to read it", file=file, hint=hint) from error
 
 

@@ -1,0 +1,43 @@
+"""Copies of the shipped model's files, in a folder of the user's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from fourcc.errors import OutputError
+from fourcc.example import FOLDER, HF, PLACES
+from fourcc.files.write import AtomicFile, check_target, errors_named
+
+
+def copy_files(folder: Path, *, beside: Iterable[str] = (), force: bool = False) -> list[Path]:
+    """Copies the shipped files into a folder, which is made where there is none.
+
+    Args:
+        folder: where to.
+        beside: names of files that the caller will write into the folder next; they are checked with the others.
+        force: whether files that exist may be replaced.
+
+    Returns:
+        The copies, in the order of `PLACES`.
+
+    Raises:
+        UsageError: a file exists and `force` is False, or the folder is the one that is copied. Nothing is written.
+        OutputError: the folder cannot be made, or a file cannot be written.
+    """
+    _make(folder)
+    _make(folder / HF)
+    for place in (*PLACES.values(), *beside):
+        check_target(folder / place, [FOLDER / place], force=force)
+    for name, place in PLACES.items():
+        with AtomicFile(check_target(folder / place, [], force=force)) as file:
+            file.write_at(0, (FOLDER / name).read_bytes())
+    return [folder / place for place in PLACES.values()]
+
+
+def _make(folder: Path) -> None:
+    """Makes the folder, and those above it. Raises OutputError."""
+    if folder.exists() and not folder.is_dir():
+        raise OutputError("the output exists and is no folder", file=folder, hint="Give another name.")
+    with errors_named(folder, "create"):
+        folder.mkdir(parents=True, exist_ok=True)
