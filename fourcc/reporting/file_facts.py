@@ -1,4 +1,4 @@
-"""What a file says of itself, and whether its bytes are as they were written."""
+"""Facts that a file states of itself, and whether its bytes are as they were written."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from specs.site import formats_shown
 Nav = list[Any]  # as mkdocs has it: addresses, and {title: address or list}
 
 TUTORIAL = ("tutorial/index.md", "tutorial/*.md")
-HOW_TO = ("howto/index.md", "howto/*.md", "quantize.md", "calibration.md", "allocation.md", "chat.md")
+HOW_TO = ("howto/index.md", "howto/*.md", "quantize.md", "calibration.md", "allocation.md", "chat.md", "report.md")
 FORMATS_END = ("products.md", "searches.md", "measured-formats.md", "writing-a-format.md")
 REFERENCE: tuple[tuple[str, Sequence[str]], ...] = (
     ("Commands", ("reference/commands/index.md", "reference/commands/*.md")),
