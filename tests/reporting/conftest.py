@@ -5,41 +5,7 @@ from pathlib import Path
 import pytest
 
 import fourcc
-
-POLICY = """
-version = 1
-
-[[rule]] # norms are small and sensitive
-role = "norm"
-tag = "F32"
-
-[[rule]] # the embedding is the classifier, too
-role = "embedding"
-tag = "Q8_B"
-
-[[rule]] # the first and the last layer keep more
-layers = "0, -1"
-role = "attention.*"
-tag = "Q8_A"
-
-[[rule]]
-role = "attention.*"
-tag = "Q8_0"
-
-# rows of 176 are no multiple of 32: the fallback takes them
-[[rule]]
-role = "ffn.down"
-tag = "Q4_0"
-fallback = ["Q8_B"]
-
-[[rule]]
-role = "ffn.*"
-tag = "Q4_A"
-encoder = { method = "kmeans" }
-
-[expect]
-bits = "<= 10"
-"""
+from tests.reporting.made_models import POLICY
 
 
 @pytest.fixture(scope="session")
