@@ -29,7 +29,7 @@ HOW_TO = (
     "howto/index.md",
     *(f"howto/{name}.md" for name in TASKS),
     "howto/*.md",
-    *("quantize.md", "calibration.md", "allocation.md", "chat.md"),
+    *("quantize.md", "calibration.md", "allocation.md", "chat.md", "report.md"),
 )
 FORMATS_END = ("products.md", "searches.md", "measured-formats.md", "example-formats.md", "writing-a-format.md")
 REFERENCE: tuple[tuple[str, Sequence[str]], ...] = (
