@@ -1,4 +1,4 @@
-"""What notebooks show of a value: the report's pieces, bounded, with their style sheet around them."""
+"""HTML for notebooks: the report's pieces, bounded, with their style sheet around them."""
 
 from __future__ import annotations
 
