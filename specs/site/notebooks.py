@@ -10,6 +10,12 @@ FOLDER = "notebooks"
 SECONDS = 300  # that a cell may take
 
 
+def stands_for(root: Path) -> dict[str, str]:
+    """Path in the repository -> address in the site, of every notebook."""
+    paths = sorted((root / "specs" / FOLDER).glob("*.ipynb"))
+    return {f"specs/{FOLDER}/{path.name}": f"{FOLDER}/{path.stem}.md" for path in paths}
+
+
 def made(root: Path) -> dict[str, str | bytes]:
     """Address -> page, or picture, of every notebook in specs/notebooks/."""
     found: dict[str, str | bytes] = {}
