@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import fourcc
+from fourcc import FourccError, errors
 from fourcc.cli.app import COMMANDS
 from fourcc.plugins.entries import OWN
 from specs.site import commands, made, measured, navigation, pictures, python_names
@@ -60,6 +61,13 @@ def test_every_public_name_has_a_page(root: Path) -> None:
     assert sorted(found) == sorted(fourcc.__all__)
     index = python_names.pages(root)[f"{python_names.FOLDER}/index.md"]
     assert all(f"#fourcc.{name})" in index for name in fourcc.__all__)
+
+
+def test_every_kind_of_error_is_described(root: Path) -> None:
+    """Those that leave the library, by their homes."""
+    page = python_names.pages(root)[f"{python_names.FOLDER}/errors.md"]
+    kinds = {name for name, each in vars(errors).items() if isinstance(each, type) and issubclass(each, FourccError)}
+    assert set(re.findall(r"^::: fourcc\.(?:errors\.)?(\w+)$", page, re.MULTILINE)) == kinds
 
 
 def test_a_name_without_a_place_is_refused() -> None:
