@@ -38,15 +38,9 @@ def types(session: nox.Session) -> None:
 
 
 @nox.session
-def readme(session: nox.Session) -> None:
-    """Check the README's output, or renew it: `-- --update`."""
-    session.run("python", "tests/readme.py", *session.posargs)
-
-
-@nox.session
-def guide(session: nox.Session) -> None:
-    """Check the guide's output, or renew it: `-- --update`."""
-    session.run("python", "tests/guide.py", *session.posargs)
+def pages(session: nox.Session) -> None:
+    """Check what the README, tutorial, how-to pages and guide show, or renew it: `-- README.md --update`."""
+    session.run("python", "-m", "tests.pages", *session.posargs)
 
 
 @nox.session
@@ -140,6 +134,12 @@ def llama_cpp(session: nox.Session) -> None:
     """Run what we export with llama.cpp, and compare logits; wants `llama-cpp-python`."""
     files = ("tests/lanes/test_llama_cpp.py", "tests/lanes/test_llama_cpp_families.py")
     session.run("python", "-m", "pytest", *files)
+
+
+@nox.session
+def quantizer(session: nox.Session) -> None:
+    """Compare with llama.cpp's quantizer: seconds, memory, bytes; wants `llama-cpp-python` and a folder with 4 GB."""
+    session.run("python", "-m", "tests.lanes.quantizer", *session.posargs)
 
 
 @nox.session

@@ -26,7 +26,7 @@ TASKS = (
     "export",
 )
 HOW_TO = ("howto/index.md", *(f"howto/{name}.md" for name in TASKS), "howto/*.md")
-FORMATS_END = ("products.md", "searches.md", "measured-formats.md", "writing-a-format.md")
+FORMATS_END = ("products.md", "searches.md", "measured-formats.md", "example-formats.md", "writing-a-format.md")
 REFERENCE: tuple[tuple[str, Sequence[str]], ...] = (
     ("Commands", ("reference/commands/index.md", "reference/commands/*.md")),
     ("Python", ("reference/python/index.md", *(f"reference/python/{page}.md" for page, *_ in python_names.PAGES))),
