@@ -56,6 +56,12 @@ def ci(session: nox.Session) -> None:
 
 
 @nox.session
+def release(session: nox.Session) -> None:
+    """Build and try what would be published, and upload nothing; wants the extra `release`."""
+    session.run("python", "-m", "tests.release", *session.posargs)
+
+
+@nox.session
 def uncompiled(session: nox.Session) -> None:
     """Run the kernels' tests with kernels as plain Python."""
     session.run(*KERNELS, *session.posargs, env={"NUMBA_DISABLE_JIT": "1"})

@@ -120,7 +120,7 @@ def evaluate(  # noqa: PLR0913 - one an option
 def _show(measured: Measured, failures: list[str], *, as_json: bool) -> None:
     """Writes the result, and the gates that do not hold, to stdout."""
     if as_json:
-        return json_documents.show("eval", {**measured.document(), "failed": failures}, version=2)
+        return json_documents.show("eval", {**measured.document(), "failed": failures})
     measured.show()
     for line in failures:
         tables.paragraph(line, style=("red",))

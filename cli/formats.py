@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import attrs
 import typer
 
-from fourcc.cli.render import json_documents, tables, terminal, units
+from fourcc.cli.render import format_page, json_documents, tables, terminal, units
 from fourcc.cli.render.cell_styles import by_bits
 from fourcc.cli.render.tables import Column
 from fourcc.cli.shared.options import Json
@@ -26,6 +26,7 @@ EPILOG = """\b
 Examples:
   fourcc formats
   fourcc formats Q8_0
+  fourcc formats Q8_0 --page
   fourcc formats --files
   fourcc formats --broken
 
@@ -50,7 +51,6 @@ BELONGS = {
     "matrix": "for the matrix",
     "ragged": "for the matrix, of variable length",
 }
-SCHEMAS = {"formats": 2, "format": 2, "files": 1}  # versions of the JSON objects
 BROKEN = (Column("broken"), Column("is a"), Column("provided by"), Column("reason", wraps=40))
 SETTINGS = (
     Column("setting"),
@@ -63,6 +63,9 @@ SETTINGS = (
 Tag = Annotated[str | None, typer.Argument(metavar="TAG", help="Show one format in depth.")]
 Files = Annotated[bool, typer.Option("--files", help="The kinds of files that can be read and exported to, instead.")]
 BrokenOnly = Annotated[bool, typer.Option("--broken", help="Only what cannot be used, of formats and of files: why.")]
+Page = Annotated[
+    bool, typer.Option("--page", help="The format's page instead: its bytes, what they mean, how they are chosen.")
+]
 
 
 @attrs.frozen
@@ -80,14 +83,25 @@ def register(app: typer.Typer) -> None:
     app.command(epilog=EPILOG)(formats)
 
 
-def formats(tag: Tag = None, *, files: Files = False, broken: BrokenOnly = False, as_json: Json = False) -> None:
+def formats(
+    tag: Tag = None,
+    *,
+    page: Page = False,
+    files: Files = False,
+    broken: BrokenOnly = False,
+    as_json: Json = False,
+) -> None:
     """List the installed formats, or show one in depth.
 
     Bits per weight, what each can do, who provides it, and which plugins are broken.
     """
     if tag is not None and (files or broken):
         raise UsageError("--files and --broken list: they take no TAG", found=tag)
-    if tag is not None:
+    if page and tag is None:
+        raise UsageError("--page wants a TAG", hint="`fourcc formats` lists them.")
+    if page:
+        format_page.show(_tag(str(tag)), as_json=as_json)
+    elif tag is not None:
         _show_one(tag, as_json=as_json)
     elif broken:
         troubles = [*survey()[1], *broken_files()]
@@ -111,7 +125,7 @@ def _show(
     """A list, and the plugins that are broken."""
     troubles = [attrs.asdict(each) for each in body["broken"]]
     if as_json:
-        return json_documents.show(schema, {**body, "broken": troubles}, version=SCHEMAS[schema])
+        return json_documents.show(schema, {**body, "broken": troubles})
     if rows:
         tables.show(columns, rows)
     if troubles:
@@ -166,7 +180,7 @@ def _show_one(text: str, *, as_json: bool) -> None:
     tag = _tag(text)
     fmt, owner = next(registry.working([tag]), None) or (registry[tag], registry.entry(tag))
     if as_json:
-        json_documents.show("format", _entry(fmt, owner), version=SCHEMAS["format"])
+        json_documents.show("format", _entry(fmt, owner))
         return
     tables.facts([(name, value) for name, value in _facts(fmt, owner) if value])
     terminal.out("")

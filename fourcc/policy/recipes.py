@@ -30,7 +30,7 @@ class Recipe:
 
 def recipes() -> list[Recipe]:
     """All recipes, sorted by name."""
-    return [Recipe(name, _summary(name, file.read_text())) for name, file in sorted(_files().items())]
+    return [Recipe(name, _summary(name, file.read_text(encoding="utf-8"))) for name, file in sorted(_files().items())]
 
 
 def read_recipe(name: str) -> tuple[str, str]:
@@ -43,7 +43,7 @@ def read_recipe(name: str) -> tuple[str, str]:
     if recipe is None:
         hint = _format_hint(name) or nearest(name, known, 3) or "`fourcc policy recipes` lists them."
         raise UsageError(f"there is no recipe {name!r}", hint=f"{hint[:1].upper()}{hint[1:]}")
-    return known[recipe].read_text(), f"recipe {recipe}"
+    return known[recipe].read_text(encoding="utf-8"), f"recipe {recipe}"
 
 
 def recipe_named(name: str) -> str | None:
