@@ -44,6 +44,12 @@ def pages(session: nox.Session) -> None:
 
 
 @nox.session
+def notebooks(session: nox.Session) -> None:
+    """Run the notebooks of `specs/notebooks/`; wants the extra `docs`."""
+    session.run("python", "-m", "pytest", "tests/specs/test_notebooks.py", *session.posargs)
+
+
+@nox.session
 def site(session: nox.Session) -> None:
     """Build the documentation site into build/site; wants the extra `docs`."""
     session.run("python", "-m", "mkdocs", "build", "--strict", *session.posargs, env={"NO_MKDOCS_2_WARNING": "1"})

@@ -150,7 +150,8 @@ def _measure(
     *,
     quiet: bool,
 ) -> Measured:
-    from fourcc.models.evaluation import EvaluatedModel, as_text, measure
+    from fourcc.models.evaluation import EvaluatedModel, measure
+    from fourcc.models.text_files import as_text
 
     subjects = [EvaluatedModel(file, mode) for file in files for mode in modes]
     data = text.read_bytes()

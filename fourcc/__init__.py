@@ -34,8 +34,8 @@ TYPE_CHECKING = (
 if TYPE_CHECKING:
     from fourcc import formats as formats
     from fourcc.analysis.by_path import diff as diff
+    from fourcc.analysis.by_path import stats as stats
     from fourcc.analysis.by_path import suggest as suggest
-    from fourcc.analysis.survey import stats as stats
     from fourcc.arrays import Array as Array
     from fourcc.arrays import Floats as Floats
     from fourcc.arrays import Parts as Parts
@@ -145,7 +145,7 @@ _HOMES = {
     "record": "fourcc.part:record",
     "registry": "fourcc.plugins.registry:registry",
     "shootout": "fourcc.bench.shootout.run:shootout",
-    "stats": "fourcc.analysis.survey:stats",
+    "stats": "fourcc.analysis.by_path:stats",
     "suggest": "fourcc.analysis.by_path:suggest",
     "verify": "fourcc.container.verify:verify",
 }

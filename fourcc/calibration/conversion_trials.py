@@ -18,10 +18,11 @@ from fourcc.calibration.reading import open_calibration
 from fourcc.calibration.session import OnNote
 from fourcc.feedback.feedback import Feedback
 from fourcc.models import evaluation
-from fourcc.models.evaluation import EvaluatedModel, read_text
+from fourcc.models.evaluation import EvaluatedModel
 from fourcc.models.model import Model
 from fourcc.models.opening import open_to_run
 from fourcc.models.temporary import carried_out
+from fourcc.models.text_files import read_text
 from fourcc.models.windows import Protocol
 
 if TYPE_CHECKING:

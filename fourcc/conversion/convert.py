@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import attrs
 from xxhash import xxh3_128
 
 from fourcc.container.index import Index, Provider, SourceRecord
+from fourcc.container.tensor_mapping import tensor_fields
 from fourcc.container.writer import Writer
 from fourcc.conversion.measured_errors import lost
 from fourcc.conversion.pipeline import transcode
@@ -22,12 +23,13 @@ from fourcc.files.write import AtomicFile, check_name, check_space, check_target
 from fourcc.format import Aids
 from fourcc.policy import Policy
 from fourcc.progress import OnProgress, counter
+from fourcc.records import Records
 from fourcc.sources import open_source
 from fourcc.threads import thread_count
 
 
 @attrs.frozen(repr=False)
-class Result:
+class Result(Records):
     """The result of a conversion.
 
     Attributes:
@@ -41,6 +43,21 @@ class Result:
     digest: bytes
     index: Index
     notes: tuple[str, ...]
+
+    def records(self) -> list[dict[str, Any]]:
+        """The output's tensors, with the fields of `fourcc.open(path).records()`."""
+        tied = bool(self.index.hyper.get("tied_embeddings", False))
+        return [
+            tensor_fields(each.name, each.shape, str(each.tag), each.nbytes, each, tied=tied)
+            for each in self.index.tensors
+        ]
+
+    def _repr_html_(self) -> str:
+        """HTML for notebooks: the output's tensors as a map of layers and kinds."""
+        from fourcc.drawing import notebook
+
+        notes = {f"note {number}": note for number, note in enumerate(self.notes, 1)}
+        return notebook.output(notebook.heading(self), notebook.known_facts(notes), notebook.tensors(self.records()))
 
     def __repr__(self) -> str:
         tensors, bits = len(self.index.tensors), float(self.index.bits_per_weight)

@@ -8,23 +8,23 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from math import prod
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import attrs
 
 from fourcc.arrays import Floats
-from fourcc.container.fields import MAX_DIMENSIONS, MAX_NAME_BYTES
 from fourcc.conversion.activation_ranges import RangeData, calibrated_ranges, source_ranges
 from fourcc.conversion.file_size import file_bytes
 from fourcc.conversion.pipeline import Step, feedback_record
-from fourcc.encoding import check_needs, check_shape
-from fourcc.errors import PluginError, PolicyError, Problem, SourceError, UsageError
+from fourcc.conversion.step_checks import check_step, check_storable
+from fourcc.errors import PluginError, PolicyError, Problem, UsageError
 from fourcc.feedback.feedback import Feedback, as_feedback
 from fourcc.format import Aids
 from fourcc.naming import layer, roles
 from fourcc.networks import left_out
 from fourcc.plugins.registry import registry
 from fourcc.policy import Decision, Policy, TensorInfo
+from fourcc.records import Records
 from fourcc.sources import warnings
 from fourcc.sources.activation_ranges import BLOB as RANGES_BLOB
 from fourcc.sources.activation_ranges import packed_ranges
@@ -46,8 +46,8 @@ class CalibrationData(RangeData, Protocol):
         """Notes on what it cannot say of the tensors whose formats use calibration data."""
 
 
-@attrs.frozen(eq=False)
-class Plan:
+@attrs.frozen(eq=False, repr=False)
+class Plan(Records):
     """The plan of a conversion, decided before anything is written.
 
     Attributes:
@@ -63,6 +63,26 @@ class Plan:
     steps: tuple[Step, ...]
     calibration: CalibrationData | None = None
     ranges: Mapping[str, Floats] = attrs.field(factory=dict)
+
+    def __repr__(self) -> str:
+        bits = 8 * self.nbytes / max(1, self.weights)
+        return f"<Plan for {self.source.path}: {len(self.steps)} tensors, {bits:.4g} bits per weight>"
+
+    def _repr_html_(self) -> str:
+        """HTML for notebooks: the formats as a map of layers and kinds of tensors."""
+        from fourcc.drawing import notebook
+
+        return notebook.output(notebook.heading(self), notebook.tensors(self.records()))
+
+    def records(self) -> list[dict[str, Any]]:
+        """The decision about each tensor, in the order in which they are written.
+
+        Returns:
+            For each: ``name``, ``roles``, ``layer``, ``shape``, ``weights``, ``stored_tag``, ``tag`` and ``settings``
+            (as text) of the output, ``kept``, ``bits_per_weight``, ``bytes``, ``rule`` (index of the rule that
+            decided), and ``fallback_from``, the rule's first format where a later one was taken, else None.
+        """
+        return [step.decision.fields() for step in self.steps]
 
     @property
     def nbytes(self) -> int:
@@ -185,8 +205,8 @@ def plan(  # noqa: PLR0913 - keyword-only, one an option of the command
         raise UsageError("error feedback needs Hessians, and there is none", file=source.path, hint=hint)
     refuse_encoding(source, (step.source.name for step in steps if not step.decision.keep))
     for step in steps:
-        _check_storable(step.source, source.path)
-        _check_step(step)
+        check_storable(step.source, source.path)
+        check_step(step)
     names = [step.source.name for step in steps]
     static = activations == "static"
     ranges = calibrated_ranges(calibration, source, names) if static else source_ranges(source, names)
@@ -263,23 +283,3 @@ def _selected(source: Source, include: tuple[str, ...], exclude: tuple[str, ...]
         what = f"--include and --exclude leave none of the {len(source.tensors)} tensors"
         raise UsageError(what, file=source.path, hint="`fourcc inspect` lists the names.")
     return tensors
-
-
-def _check_storable(tensor: SourceTensor, file: Path) -> None:
-    """Raises SourceError for a name or a shape that no container can hold."""
-    if "\0" in tensor.name or not 1 <= len(tensor.name.encode()) <= MAX_NAME_BYTES:
-        expected = f"1 to {MAX_NAME_BYTES} bytes without NUL"
-        raise SourceError("the tensor's name cannot be stored", file=file, tensor=tensor.name, expected=expected)
-    if len(tensor.shape) > MAX_DIMENSIONS:
-        found, expected = f"{len(tensor.shape)} dimensions", f"at most {MAX_DIMENSIONS}"
-        raise SourceError("the shape cannot be stored", file=file, tensor=tensor.name, found=found, expected=expected)
-
-
-def _check_step(step: Step) -> None:
-    """Raises now what would else be raised when the tensor's turn comes: no decoder, no calibration data."""
-    if step.decision.keep:
-        return
-    _ = step.source.format  # raises where it is missing: the tensor has to be decoded
-    check_needs(registry[step.decision.tag], step.aids, step.source.shape, step.source.name)
-    if step.feedback is not None and step.aids.hessian is not None:
-        check_shape("hessian", step.aids.hessian, step.source.shape, step.source.name)

@@ -49,6 +49,14 @@ class Policy:
     expect: Expectations | None = None
     _places: Places = attrs.field(factory=Places, eq=False, repr=False)
 
+    def _repr_html_(self) -> str:
+        """HTML for notebooks: the policy's text."""
+        from fourcc.drawing import notebook
+
+        words = f"{len(self.rules)} rule{'s' * (len(self.rules) != 1)}"
+        head = notebook.known_facts({"policy": words, "file": self.file})
+        return notebook.output(head, notebook.short_text(self.text, "Policy"))
+
     @classmethod
     def parse(cls, text: str, file: object = None) -> Policy:
         """The policy that a text spells.

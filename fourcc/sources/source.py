@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from math import isfinite, prod
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import attrs
 import numpy as np
@@ -17,9 +17,9 @@ import numpy as np
 from fourcc.arrays import Array, Parts
 from fourcc.container.index import PartRecord, Provider, Scalar, TensorRecord
 from fourcc.container.missing_tensor import missing_tensor
-from fourcc.container.tensor_mapping import TensorMapping
+from fourcc.container.tensor_mapping import TensorMapping, tensor_fields
 from fourcc.dtypes import numpy_dtype
-from fourcc.errors import SourceError, listed
+from fourcc.errors import PluginError, SourceError, listed
 from fourcc.format import Format
 from fourcc.geometry import split_shape
 from fourcc.plugins.registry import registry
@@ -218,6 +218,23 @@ class Source(TensorMapping):
     def __len__(self) -> int:
         return len(self._known)
 
+    def _fields(self) -> Iterator[dict[str, Any]]:
+        tied = bool(self.hyper.get("tied_embeddings", False))
+        for each in self.tensors:
+            yield tensor_fields(each.name, each.shape, str(each.tag), _bytes_of(each), each.record, tied=tied)
+        for other in self.unreadable:
+            yield tensor_fields(other.name, other.shape, other.layout, other.nbytes, None, tied=tied)
+
+    def facts(self) -> dict[str, object]:
+        """What the files say of the model, for people: names and values."""
+        hyper = " ".join(f"{name}={value}" for name, value in self.hyper.items())
+        return {
+            "architecture": self.stated or self.architecture or "unknown",
+            "hyper-parameters": hyper or None,
+            "files": len(self.files) if len(self.files) > 1 else None,
+            "notes": "; ".join(self.notes) or None,
+        }
+
     def tensor(self, name: str) -> SourceTensor:
         """The tensor of that name, not yet read. Raises as `source[name]` does."""
         tensor = self._known.get(name)
@@ -260,3 +277,11 @@ class Source(TensorMapping):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _bytes_of(tensor: SourceTensor) -> int | None:
+    """Stored bytes; None where the format that would tell is missing or broken."""
+    try:
+        return tensor.nbytes
+    except PluginError:
+        return None
