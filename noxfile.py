@@ -38,15 +38,15 @@ def types(session: nox.Session) -> None:
 
 
 @nox.session
-def pages(session: nox.Session) -> None:
-    """Check what the README, tutorial, how-to pages and guide show, or renew it: `-- README.md --update`."""
-    session.run("python", "-m", "tests.pages", *session.posargs)
-
-
-@nox.session
 def notebooks(session: nox.Session) -> None:
     """Run the notebooks of `specs/notebooks/`; wants the extra `docs`."""
     session.run("python", "-m", "pytest", "tests/specs/test_notebooks.py", *session.posargs)
+
+
+@nox.session
+def pages(session: nox.Session) -> None:
+    """Check what the README, tutorial, how-to pages and guide show, or renew it: `-- README.md --update`."""
+    session.run("python", "-m", "tests.pages", *session.posargs)
 
 
 @nox.session

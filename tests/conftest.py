@@ -1,7 +1,13 @@
-"""Fixtures that many tests share, and which tests a run without further words takes."""
+"""Fixtures that many tests share, and which tests a run takes, in which order."""
 
 import os
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -15,25 +21,76 @@ ROOT = Path(__file__).resolve().parent.parent
 LONGEST_FIRST = ("conformance", "specs", "kernels", "cli", "bench", "running", "testing")  # folders
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The option ``--share K/N``."""
+    what = "take the Kth of N shares of the tests that are chosen; together the shares are all"
+    parser.addoption("--share", type=share, default=(1, 1), metavar="K/N", help=what)
+
+
+def share(text: str) -> tuple[int, int]:
+    """Which of how many shares: ``2/3``.
+
+    Raises:
+        ValueError: it is none; the option's own error names it.
+    """
+    found = re.fullmatch(r"(\d+)/(\d+)", text)
+    if found is None or not 1 <= int(found[1]) <= int(found[2]):
+        raise ValueError(text)
+    return int(found[1]), int(found[2])
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keeps bytecode while tests run, elsewhere, where Python is told to write none beside the sources.
+
+    Hundreds of commands are started, each of which would compile the package's sources for itself.
+    """
+    if sys.dont_write_bytecode and "PYTHONPYCACHEPREFIX" not in os.environ and not hasattr(config, "workerinput"):
+        folder = tempfile.mkdtemp(prefix="fourcc-bytecode-")
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # workers and commands inherit both
+        os.environ["PYTHONPYCACHEPREFIX"] = folder
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves out thorough tests, unless they are asked for; the folders of long tests come first.
+    """Leaves out thorough tests, unless they are asked for, and other shares; the folders of long tests come first.
 
     They are asked for by any ``-m``, which then chooses alone, and by the name of their file or of a test in it.
     """
     if not config.option.markexpr:
         named = {(config.invocation_params.dir / str(each).partition("::")[0]).resolve() for each in config.args}
-        left_out = [item for item in items if item.get_closest_marker("thorough") and item.path.resolve() not in named]
-        if left_out:
-            config.hook.pytest_deselected(items=left_out)
-            gone = set(left_out)
-            items[:] = [item for item in items if item not in gone]
-    order = {name: number for number, name in enumerate(LONGEST_FIRST)}
-    items.sort(key=lambda item: order.get(item.path.parent.name, len(order)))
+        keep(config, items, lambda item: not item.get_closest_marker("thorough") or item.path.resolve() in named)
+    which, count = config.option.share
+    keep(config, items, lambda item: crc32(item.nodeid.encode()) % count == which - 1)
+    items[:] = ordered(items)
 
 
-def pytest_report_header(config: pytest.Config) -> str | None:
-    """Says so."""
-    return None if config.option.markexpr else "thorough tests run if -m thorough, or their file, is given"
+def ordered(items: list[pytest.Item]) -> list[pytest.Item]:
+    """The folders of long tests first, the kernels' tests in reverse.
+
+    Two workers begin with the formats' and the kernels' tests, and both go through the formats. In one direction they
+    would want the same kernels at the same time, and one would wait while the other compiles.
+    """
+    folders: dict[str, list[pytest.Item]] = {name: [] for name in (*LONGEST_FIRST, "")}
+    for item in items:
+        folders[item.path.parent.name if item.path.parent.name in folders else ""].append(item)
+    folders["kernels"].reverse()
+    return [item for each in folders.values() for item in each]
+
+
+def keep(config: pytest.Config, items: list[pytest.Item], wanted: Callable[[pytest.Item], bool]) -> None:
+    """Leaves out what is not wanted."""
+    kept = [item for item in items if wanted(item)]
+    if len(kept) < len(items):
+        gone = set(items) - set(kept)
+        config.hook.pytest_deselected(items=[item for item in items if item in gone])
+        items[:] = kept
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Says what is left out."""
+    which, count = config.option.share
+    lines = [f"share {which} of {count}: another run takes --share {which % count + 1}/{count}"] if count > 1 else []
+    return lines if config.option.markexpr else [*lines, "thorough tests run if -m thorough, or their file, is given"]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,6 +1,7 @@
 """Selection of tests: thorough ones run only if they are asked for, and a run never selects none in silence."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -42,6 +43,7 @@ COMMANDS = {
     "files": (["./tests/../tests/test_one.py", "tests/test_two.py"], QUICK | THOROUGH | {"test_two"}),
     "test": (["tests/test_one.py::test_valued[2]"], {"test_valued[2]"}),
 }
+SHARES = ("1/2", "2/2")
 
 # All commands in one process, whose start takes longer than they do.
 COLLECT = """
@@ -63,11 +65,21 @@ print(json.dumps(chosen))
 
 
 def test_what_a_command_runs(suite: Path) -> None:
-    script = [sys.executable, "-c", COLLECT, json.dumps([arguments for arguments, _ in COMMANDS.values()])]
+    shares = [["tests", "-m", "", "--share", each] for each in SHARES]
+    script = [sys.executable, "-c", COLLECT, json.dumps([*(arguments for arguments, _ in COMMANDS.values()), *shares])]
     done = subprocess.run(script, cwd=suite, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    found = zip(COMMANDS, json.loads(done.stdout.splitlines()[-1]), strict=True)
-    assert {name: set(chosen) for name, chosen in found} == {name: expected for name, (_, expected) in COMMANDS.items()}
+    *chosen, first, second = map(set, json.loads(done.stdout.splitlines()[-1]))
+    assert dict(zip(COMMANDS, chosen, strict=True)) == {name: expected for name, (_, expected) in COMMANDS.items()}
+    assert first
+    assert second
+    assert first | second == QUICK | {"test_two"}
+    assert not first & second
+
+
+def test_commands_that_tests_start_keep_their_bytecode() -> None:
+    """Each would compile all sources anew otherwise, where Python is told to write none."""
+    assert "PYTHONDONTWRITEBYTECODE" not in os.environ
 
 
 @pytest.mark.thorough

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
@@ -26,6 +27,8 @@ from fourcc.progress import OnProgress, counter
 from fourcc.records import Records
 from fourcc.sources import open_source
 from fourcc.threads import thread_count
+
+_log = logging.getLogger(__name__)
 
 
 @attrs.frozen(repr=False)
@@ -146,6 +149,7 @@ def _execute(planned: Plan, output: AtomicFile, count: int, progress: OnProgress
     source = planned.source
     stamps = [identity(path) for path in source.files]
     check_space(output.target, planned.file_bytes)
+    _log.info("writing %s with %d threads: about %d bytes", output.target, count, planned.file_bytes)
     with output as out:
         writer = Writer(out)
         providers: dict[Provider, int] = {}

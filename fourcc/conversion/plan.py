@@ -14,7 +14,9 @@ import attrs
 
 from fourcc.arrays import Floats
 from fourcc.conversion.activation_ranges import RangeData, calibrated_ranges, source_ranges
+from fourcc.conversion.fallback_notes import fallback_notes
 from fourcc.conversion.file_size import file_bytes
+from fourcc.conversion.kept_policy import as_before, policy_before
 from fourcc.conversion.pipeline import Step, feedback_record
 from fourcc.conversion.step_checks import check_step, check_storable
 from fourcc.errors import PluginError, PolicyError, Problem, UsageError
@@ -104,6 +106,7 @@ class Plan(Records):
             *(note for note in source.notes if note not in of_all),
             *warnings(source, taken),
             *lacking,
+            *fallback_notes(self.policy, (step.decision for step in self.steps)),
             *self._of_calibration,
             *self._of_feedback,
         )
@@ -132,11 +135,15 @@ class Plan(Records):
 
     @cached_property
     def blobs(self) -> Mapping[str, bytes]:
-        """The blobs of the output: those of the source, the ranges of activations, the policy."""
+        """The blobs of the output: those of the source, the ranges of activations, the policy.
+
+        A copy of a model.bin keeps the policy that it was made with, to which the numbers of its rules belong.
+        """
         blobs = {name: data for name, data in self.source.blobs.items() if name != RANGES_BLOB}
         if self.ranges:
             blobs[RANGES_BLOB] = packed_ranges(self.ranges)
-        return {**blobs, POLICY_BLOB: self.policy.text.encode()}
+        before = policy_before(self.source, self.policy, (step.source for step in self.steps))
+        return {**blobs, POLICY_BLOB: self.policy.text.encode() if before is None else before}
 
     @cached_property
     def file_bytes(self) -> int:
@@ -157,7 +164,9 @@ class Plan(Records):
     def refuse_unmet(self) -> None:
         """Raises PolicyError where the policy's expectations do not hold."""
         if self.unmet:
-            raise PolicyError(self.unmet, file=self.policy.file)
+            *others, last = self.unmet
+            told = last._replace(hint="`fourcc policy check` shows what each tensor comes to")
+            raise PolicyError([*others, told], file=self.policy.file)
 
 
 def plan(  # noqa: PLR0913 - keyword-only, one an option of the command
@@ -194,6 +203,8 @@ def plan(  # noqa: PLR0913 - keyword-only, one an option of the command
     tied = bool(source.hyper.get("tied_embeddings", False))
     everything = [describe(tensor, tied=tied) for tensor in source.tensors]
     decisions = policy.resolve(everything, wanted={tensor.name for tensor in tensors})
+    if policy_before(source, policy, tensors) is not None:
+        decisions = [as_before(*each) for each in zip(tensors, decisions, strict=True)]
     known = _known_aids(source, aids or {}, calibration)
     settings = as_feedback(feedback)
     steps = tuple(

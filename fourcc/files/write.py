@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import os
 import secrets
 import shutil
@@ -22,6 +23,7 @@ from typing import Self
 from fourcc.errors import OutputError, UsageError
 from fourcc.files.descriptors import BINARY, HAS_LOCKS, lock, write_some
 
+_log = logging.getLogger(__name__)
 SUFFIX = ".fourcc-tmp"
 NAME_CHARS = 50  # of the target's name in the temporary file's name: at most 200 bytes of the 255 that a name may have
 FOREIGN_SUFFIXES = frozenset({".gguf", ".safetensors"})  # of files that `fourcc export` writes
@@ -31,6 +33,9 @@ NO_FOLDER_FLUSH = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errn
 
 def check_name(output: Path | None) -> None:
     """Refuses an output whose name says that it is a file of another kind. Raises UsageError."""
+    if output is not None and str(output) == "-":
+        what = "a model.bin is not written to standard output: its parts are not written in order"
+        raise UsageError(what, hint="Give -o FILE; ./- is taken for - as well.")
     suffix = "" if output is None else output.suffix.lower()
     if output is not None and suffix in FOREIGN_SUFFIXES:
         raise UsageError(
@@ -136,6 +141,7 @@ class AtomicFile:
             self._temporary.replace(self.target)
             self._temporary = None
             sync_folder(self.target.parent)
+        _log.info("wrote %s: %d bytes", self.target, self.size)
 
     def _discard(self) -> None:
         if not HAS_LOCKS:

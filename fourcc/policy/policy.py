@@ -16,7 +16,7 @@ from fourcc.plugins.registry import Registry, registry
 from fourcc.policy.asked_formats import rule_targets
 from fourcc.policy.expectations import Expectations
 from fourcc.policy.places import Places, Problems
-from fourcc.policy.recipes import read_recipe
+from fourcc.policy.recipes import RECIPE, read_recipe
 from fourcc.policy.resolve import Resolver
 from fourcc.policy.rule import Decision, Rule, TensorInfo
 from fourcc.policy.schema import Schema
@@ -172,6 +172,11 @@ class Policy:
         """
         text, file = read_recipe(name)
         return cls.parse(text, file)
+
+    @property
+    def is_recipe(self) -> bool:
+        """Whether it is one of those that the package ships."""
+        return self.file is not None and self.file.startswith(RECIPE)
 
     @classmethod
     def keep(cls) -> Policy:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from math import isfinite, prod
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 import attrs
 import numpy as np
@@ -29,6 +29,7 @@ from fourcc.tags import FourCC, as_tag
 
 Hyper = Mapping[str, Scalar | list[Scalar]]
 HyperParams = dict[str, Scalar | list[Scalar]]
+_OF_MODELS = frozenset({"generate", "stream", "pieces", "chat", "network", "tokenizer"})
 SHOWN = 8  # names in a message
 
 
@@ -176,6 +177,7 @@ class Source(TensorMapping):
         blobs: tokenizer files and the like, name -> contents.
         unreadable: tensors that cannot be read, in the file's order; code that would use one calls `refuse_unreadable`.
         notes: what was left out, or is odd; for stderr.
+        policy: the policy that a model.bin was made with, as it is stored; its tensors' records number its rules.
         stated: the architecture as the files state it, where fourcc's word is another: a ``qwen3`` is a ``llama`` here.
         close: closes the files.
     """
@@ -190,6 +192,7 @@ class Source(TensorMapping):
     blobs: Mapping[str, bytes] = attrs.field(factory=dict)
     unreadable: tuple[Unreadable, ...] = ()
     notes: tuple[str, ...] = ()
+    policy: bytes | None = None
     stated: str | None = None
     close: Callable[[], None] = lambda: None
     _known: Mapping[str, SourceTensor | Unreadable] = attrs.field(init=False)
@@ -208,6 +211,13 @@ class Source(TensorMapping):
             PluginError: its format is missing or broken.
         """
         return self.tensor(name).qmatrix()
+
+    def __getattr__(self, name: str) -> NoReturn:
+        """Says what to do for those who look for what a `Model` has."""
+        what = f"a Source has no attribute {name!r}"
+        if name in _OF_MODELS:
+            what += f": it holds tensors. `fourcc.open({str(self.path)!r}, run=True)` opens a Model, which has"
+        raise AttributeError(what, name=name, obj=self)
 
     def __contains__(self, name: object) -> bool:
         return name in self._known

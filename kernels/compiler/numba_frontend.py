@@ -3,18 +3,24 @@
 By default numba optimises every function together with all that is inlined into it, and makes machine code and a
 wrapper for the interpreter of it. But a kernel is a tree of small functions, and Python calls the root alone. So this
 target only lowers and links them; otherwise LLVM would optimise and compile a function six calls deep six times.
+Of numba's passes it has those that kernels need, which are a third.
 
 numba's own tests show how to add a target (`numba/tests/test_target_extension.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
+from numba.core import typed_passes, untyped_passes
 from numba.core.codegen import JITCodeLibrary, JITCPUCodegen
+from numba.core.compiler import CompilerBase
 from numba.core.compiler_lock import global_compiler_lock
+from numba.core.compiler_machinery import PassManager
 from numba.core.cpu import CPUContext, CPUTargetOptions
 from numba.core.descriptors import TargetDescriptor
 from numba.core.dispatcher import Dispatcher
@@ -22,6 +28,23 @@ from numba.core.target_extension import CPU, dispatcher_registry, jit_registry, 
 from numba.core.typing.context import Context
 
 NAME = "fourcc"
+# In numba's order. Left out are those for what kernels do not have: closures, `with`, arrays, literals as types,
+# functions to be inlined before they are typed. They change no byte of a kernel's object code.
+PASSES = (
+    untyped_passes.TranslateByteCode,
+    untyped_passes.FixupArgs,
+    untyped_passes.IRProcessing,
+    untyped_passes.RewriteSemanticConstants,
+    untyped_passes.DeadBranchPrune,
+    untyped_passes.GenericRewrites,
+    untyped_passes.ReconstructSSA,
+    typed_passes.NopythonTypeInference,
+    typed_passes.PreLowerStripPhis,
+    typed_passes.IRLegalization,
+    typed_passes.AnnotateTypes,
+    typed_passes.NativeLowering,
+    typed_passes.NoPythonBackend,
+)
 
 
 class _Linked(JITCodeLibrary):
@@ -72,6 +95,18 @@ class _Descriptor(TargetDescriptor):
 target_registry[NAME] = _Kernels
 
 
+class _Compiler(CompilerBase):
+    """The compiler that has `PASSES`."""
+
+    def define_pipelines(self) -> list[PassManager]:
+        """The passes, as the one way to lower a function."""
+        manager = PassManager(NAME)
+        for each in PASSES:
+            manager.add_pass(each, each.name())
+        manager.finalize()
+        return [manager]
+
+
 class Lowered(Dispatcher):
     """A function that other lowered functions may call."""
 
@@ -89,7 +124,7 @@ dispatcher_registry[_Kernels] = Lowered
 def lowered(function: Callable[..., Any], options: dict[str, Any]) -> Lowered:
     """The function, to be lowered when a lowered function calls it."""
     without = {"nopython": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True, "forceinline": True}
-    return Lowered(function, targetoptions=options | without)
+    return Lowered(function, targetoptions=options | without, pipeline_class=_Compiler)
 
 
 def _decorator(**options: Any) -> Callable[[Callable[..., Any]], Lowered]:
@@ -109,8 +144,20 @@ def llvm_code(function: Callable[..., Any], arguments: tuple[Any, ...], options:
         options: numba's options.
     """
     dispatcher = lowered(function, options)
-    with global_compiler_lock:
+    with global_compiler_lock, _uncollected():
         dispatcher.compile(arguments)
         result: Any = dispatcher.overloads[arguments]
         result.library.finalize()
     return result.library.get_llvm_str(), result.fndesc.llvm_func_name
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Searches for no cycles meanwhile: a tenth of the time, and what is made here is kept till the end anyway."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

@@ -25,7 +25,16 @@ from tests.specs.json_schemas import schemas
 @pytest.fixture(autouse=True)
 def surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of the developer's own environment changes what is tested."""
-    for name in ("COLUMNS", "FOURCC_DEBUG", "FOURCC_PLUGINS", "FOURCC_THREADS", "NO_COLOR", "PYTHONUNBUFFERED"):
+    for name in (
+        "CLICOLOR_FORCE",
+        "COLUMNS",
+        "FORCE_COLOR",
+        "FOURCC_DEBUG",
+        "FOURCC_PLUGINS",
+        "FOURCC_THREADS",
+        "NO_COLOR",
+        "PYTHONUNBUFFERED",
+    ):
         monkeypatch.delenv(name, raising=False)
 
 
