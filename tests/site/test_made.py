@@ -116,6 +116,13 @@ def test_figures_are_those_of_the_tables(root: Path) -> None:
     assert none == measured.Figures()
 
 
+def test_a_page_without_the_table_of_types_is_named(tmp_path: Path) -> None:
+    (tmp_path / "specs").mkdir()
+    (tmp_path / measured.SPEEDS).write_text("# Speed\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="specs/performance.md: the table of types is gone"):
+        measured.speeds_heading(tmp_path)
+
+
 def test_rows_are_read_by_their_heads() -> None:
     text = "words\n\n| t | a | b |\n|---|--:|--:|\n| `X1` | 2 | 3 / 4 |\n| `Y1` | - | 5 |\n"
     assert measured.rows(text) == {"X1": {"a": "2", "b": "3 / 4"}, "Y1": {"a": "-", "b": "5"}}
