@@ -30,7 +30,10 @@ FORMATS_END = ("products.md", "searches.md", "measured-formats.md", "example-for
 REFERENCE: tuple[tuple[str, Sequence[str]], ...] = (
     ("Commands", ("reference/commands/index.md", "reference/commands/*.md")),
     ("Python", ("reference/python/index.md", *(f"reference/python/{page}.md" for page, *_ in python_names.PAGES))),
-    ("Policies, mixes, chats, reports", ("policy.md", "quantize.md", "calibration.md", "costs.md", "allocation.md", "chat.md", "report.md")),
+    (
+        "Policies, mixes, chats, reports",
+        ("policy.md", "quantize.md", "calibration.md", "costs.md", "allocation.md", "chat.md", "report.md"),
+    ),
     ("Files and seams", ("container.md", "families.md", "quantized-checkpoints.md", "seam.md", "vectors/README.md")),
     ("Scripts", ("reference/*.md",)),
     ("Words", ("glossary.md",)),
