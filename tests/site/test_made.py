@@ -119,7 +119,7 @@ def test_figures_are_those_of_the_tables(root: Path) -> None:
 def test_a_page_without_the_table_of_types_is_named(tmp_path: Path) -> None:
     (tmp_path / "specs").mkdir()
     (tmp_path / measured.SPEEDS).write_text("# Speed\n", encoding="utf-8")
-    with pytest.raises(ValueError, match=r"specs/performance.md: the table of types is gone"):
+    with pytest.raises(ValueError, match=r"specs/performance\.md: the table of types is gone"):
         measured.speeds_heading(tmp_path)
 
 
