@@ -119,7 +119,7 @@ def documents(folder: Path, commands: str = COMMANDS) -> Iterator[tuple[str, dic
 
 
 def prepare(folder: Path) -> None:
-    """What the commands want beside the example."""
+    """Makes the files that the commands want beside the example."""
     data = bytearray((folder / "e" / "model.bin").read_bytes())
     data[4096] ^= 1
     (folder / "broken.bin").write_bytes(data)
