@@ -235,7 +235,7 @@ class Source(TensorMapping):
             yield tensor_fields(other.name, other.shape, other.layout, other.nbytes, None, tied=tied)
 
     def facts(self) -> dict[str, object]:
-        """What the files say of the model, for people: names and values."""
+        """The facts of the model, for people: names and values."""
         hyper = " ".join(f"{name}={value}" for name, value in self.hyper.items())
         return {
             "architecture": self.stated or self.architecture or "unknown",
