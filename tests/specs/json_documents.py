@@ -78,6 +78,7 @@ quantize {d}/e/tiny.bin -o {d}/q.bin --format Q8_0,F16 --dry-run
 quantize {d}/e/tiny.bin {z} -o {d}/q2.bin {mix}
 convert {d}/e/tiny.bin {z} -o {d}/b.bin {mix}
 plugin new fourcc-tern --tag Tern -o {d}/tern
+plugin pin Q8_0 -o {d}/pinned.json
 plugin test Q8_0 --quick --check codes --check threads
 plugin test --list
 bench --quick --format Q8_0 --shape 64x64 --threads 1 --n 1
