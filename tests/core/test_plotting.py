@@ -317,7 +317,7 @@ def test_what_cannot_be_drawn_is_refused(alone: Survey, monkeypatch: pytest.Monk
         rendered(partial(draw_weights, survey=alone), "gif")
     with pytest.raises(UsageError, match="there is nothing to draw over layers"):
         rendered(partial(draw_layers, survey=[alone["norm"]]), "png")
-    with pytest.raises(UsageError, match="over layers. No weight of these tensors is finite"):
+    with pytest.raises(UsageError, match=r"over layers\. No weight of these tensors is finite"):
         rendered(partial(draw_layers, survey=fourcc.stats(nothing_finite)), "png")
     with pytest.raises(UsageError, match="there is nothing to draw"):
         rendered(partial(draw_weights, survey=[]), "png")
