@@ -6,9 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.cli.every_command import LEAVES
+from tests.cli.making import write_safetensors
 
 VALUES = {  # option or argument -> beginning of a word -> some of what is offered, in a line with the model's file
     ("convert", "--format"): ("Q8_0,BF", "Q8_0,BF16"),
@@ -106,6 +108,15 @@ def test_the_protocol_of_three_shells(model: Path) -> None:
 def test_a_failure_offers_nothing(root: Path, file: str) -> None:
     """Neither words nor an error, so that the shell goes on with names of files."""
     assert "".join(offered(["fourcc", "inspect", str(root / file), "--tensor", "l"])) == ""
+
+
+def test_a_name_that_a_shell_would_act_on_is_not_offered(tmp_path: Path) -> None:
+    """Names are a stranger's: zsh evaluates what it is offered, and a terminal heeds escapes."""
+    hostile = ["w\\$(touch x)", "w`id`", "w$HOME", "w'q", 'w"q', "w\x1b[31m", "w\nw2", "w\x00", "w\u202e"]
+    zeros = np.zeros((2, 2), np.float32)
+    file = write_safetensors(tmp_path / "hostile.safetensors", dict.fromkeys([*hostile, "w<b>", "weight"], zeros))
+    for shell, more in (("bash", {}), ("fish", {"_TYPER_COMPLETE_FISH_ACTION": "get-args"})):
+        assert sorted(offered(["fourcc", "inspect", str(file), "--tensor", "w"], shell, **more)) == ["w<b>", "weight"]
 
 
 def test_a_bash_that_completes(model: Path, tmp_path: Path) -> None:
