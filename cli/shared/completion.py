@@ -57,7 +57,8 @@ def words_typed() -> list[str]:
         return []
     if "COMP_CWORD" in os.environ:  # bash
         words = os.environ.get("COMP_WORDS", "").splitlines()
-        return words[1 : int(os.environ["COMP_CWORD"])]
+        place = os.environ["COMP_CWORD"]
+        return words[1 : int(place)] if place.isdecimal() else []
     import shlex
 
     line = os.environ.get("_TYPER_COMPLETE_ARGS", "")

@@ -143,3 +143,13 @@ def test_a_bash_that_completes(model: Path, tmp_path: Path) -> None:
         "complete -o default -F _fourcc_completion fourcc",
         "layers.2.ffn_norm",
     ]
+
+
+@pytest.mark.parametrize("place", ["x", ""])
+def test_a_shell_that_says_nonsense_is_answered_with_nothing(place: str) -> None:
+    """A message would stand in the line that is being typed."""
+    given = {"_FOURCC_COMPLETE": "complete_bash", "COMP_WORDS": "fourcc\ninspect", "COMP_CWORD": place}
+    ended = subprocess.run(
+        [sys.executable, "-m", "fourcc"], capture_output=True, text=True, check=False, env={**os.environ, **given}
+    )
+    assert (ended.stdout, ended.stderr) == ("", "")
