@@ -102,7 +102,7 @@ class Lines:
             "reason": reason,
             "prompt_tokens": speed.prompt_tokens,
             "prompt_tokens_per_second": round(speed.prompt_rate, 3),
-            "tokens": speed.tokens,
+            "tokens": speed.generated,
             "tokens_per_second": round(speed.rate, 3),
         }
         self._event("end", body)
