@@ -38,15 +38,15 @@ def types(session: nox.Session) -> None:
 
 
 @nox.session
-def readme(session: nox.Session) -> None:
-    """Check the README's output, or renew it: `-- --update`."""
-    session.run("python", "tests/readme.py", *session.posargs)
+def notebooks(session: nox.Session) -> None:
+    """Run the notebooks of `specs/notebooks/`; wants the extra `docs`."""
+    session.run("python", "-m", "pytest", "tests/specs/test_notebooks.py", *session.posargs)
 
 
 @nox.session
-def guide(session: nox.Session) -> None:
-    """Check the guide's output, or renew it: `-- --update`."""
-    session.run("python", "tests/guide.py", *session.posargs)
+def pages(session: nox.Session) -> None:
+    """Check what the README, tutorial, how-to pages and guide show, or renew it: `-- README.md --update`."""
+    session.run("python", "-m", "tests.pages", *session.posargs)
 
 
 @nox.session
@@ -59,6 +59,12 @@ def site(session: nox.Session) -> None:
 def ci(session: nox.Session) -> None:
     """Do all that must hold before a change lands, on a clean clone."""
     session.run(".ci/run", external=True)
+
+
+@nox.session
+def release(session: nox.Session) -> None:
+    """Build and try what would be published, and upload nothing; wants the extra `release`."""
+    session.run("python", "-m", "tests.release", *session.posargs)
 
 
 @nox.session
@@ -143,6 +149,12 @@ def llama_cpp(session: nox.Session) -> None:
 
 
 @nox.session
+def quantizer(session: nox.Session) -> None:
+    """Compare with llama.cpp's quantizer: seconds, memory, bytes; wants `llama-cpp-python` and a folder with 4 GB."""
+    session.run("python", "-m", "tests.lanes.quantizer", *session.posargs)
+
+
+@nox.session
 def imatrix(session: nox.Session) -> None:
     """Compare calibrations with those of llama.cpp's tools, which lie in the folder `FOURCC_LLAMA_CPP`."""
     session.run("python", "-m", "pytest", "tests/lanes/test_llama_imatrix.py")
@@ -166,6 +178,12 @@ def folders(session: nox.Session) -> None:
 def calibration(session: nox.Session) -> None:
     """Measure what calibration, error feedback and allocation gain, with goals; wants FOURCC_DATA and a folder."""
     session.run("python", "-m", "tests.lanes.calibration", *(session.posargs or ["calibration-tables"]))
+
+
+@nox.session
+def axe(session: nox.Session) -> None:
+    """Check the built site for accessibility, with axe in Chromium; the head of the lane says what it wants."""
+    session.run("python", "-m", "tests.lanes.axe", *(session.posargs or ["build/site"]))
 
 
 @nox.session

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fourcc.cli.shared import options
+from fourcc.cli.shared import completion, options
 
 EPILOG = """\b
 Examples:
@@ -23,11 +23,21 @@ CostsFile = Annotated[Path, typer.Option("--costs", metavar="FILE", help="What `
 BudgetText = Annotated[str, typer.Option("--budget", metavar="SIZE", help="2.4MB, 30% of the source, or 4.0bpw.")]
 Options = Annotated[
     str | None,
-    typer.Option("--options", metavar="TAG[,TAG]", help="Formats to choose from.  [default: all in the costs]"),
+    typer.Option(
+        "--options",
+        metavar="TAG[,TAG]",
+        help="Formats to choose from.  [default: all in the costs]",
+        autocompletion=completion.tags,
+    ),
 ]
 Pins = Annotated[
     list[str] | None,
-    typer.Option("--pin", metavar="GLOB:TAG", help="Format of these tensors, or of role=GLOB:TAG; may be repeated."),
+    typer.Option(
+        "--pin",
+        metavar="GLOB:TAG",
+        help="Format of these tensors, or of role=GLOB:TAG; may be repeated.",
+        autocompletion=completion.pin,
+    ),
 ]
 MinToks = Annotated[
     float | None,

@@ -18,7 +18,7 @@ import typer
 from typer.main import get_command
 
 from fourcc.cli.render import help_pages, terminal
-from fourcc.cli.shared import compiling, signals, slow_products
+from fourcc.cli.shared import compiling, completion, signals, slow_products
 from fourcc.cli.shared.command_group import CommandGroup
 from fourcc.errors import FourccError
 
@@ -57,7 +57,7 @@ PURPOSES = {
 COMMANDS = {name: module for commands in PURPOSES.values() for name, module in commands.items()}
 
 
-class FourccGroup(CommandGroup, help_pages.Group):
+class FourccGroup(CommandGroup):
     """The commands by purpose."""
 
     purposes: ClassVar[Mapping[str, Sequence[str]]] = {purpose: list(names) for purpose, names in PURPOSES.items()}
@@ -74,7 +74,8 @@ def build(arguments: Sequence[str]) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback(invoke_without_command=True)(entry)
-    named = next((argument for argument in arguments if not argument.startswith("-")), None)
+    words = arguments or completion.words_typed()
+    named = next((word for word in words if not word.startswith("-")), None)
     for module in [COMMANDS[named]] if named in COMMANDS else COMMANDS.values():
         import_module(f"fourcc.cli.{module}").register(app)
     return app

@@ -8,6 +8,7 @@ import typer
 
 from fourcc.cli.render import bench_tables, json_documents, terminal
 from fourcc.cli.render.progress import Progress
+from fourcc.cli.shared import completion
 from fourcc.cli.shared.options import Json, Quiet
 
 if TYPE_CHECKING:
@@ -26,7 +27,12 @@ ratios compare best with best, and, beside the median, turn by turn: what a prod
 each of its samples, and a peer's product right after it; the median of all turns is shown. A product's weights come
 from memory: each sample goes through at least 250 MB of them, and through more than the largest cache holds."""
 
-Tags = Annotated[str | None, typer.Option("--format", metavar="TAG,...", help="Formats.  [default: all with a kernel]")]
+Tags = Annotated[
+    str | None,
+    typer.Option(
+        "--format", metavar="TAG,...", help="Formats.  [default: all with a kernel]", autocompletion=completion.tags
+    ),
+]
 Shapes = Annotated[
     str | None, typer.Option("--shape", metavar="ROWSxCOLS,...", help="Matrices.  [default: 4096x4096,4096x11008]")
 ]
@@ -39,7 +45,13 @@ Counts = Annotated[
 Quick = Annotated[bool, typer.Option("--quick", help="Small matrices, few repeats: whether it works, not how fast.")]
 Peers = Annotated[bool, typer.Option("--peers", help="Measure other projects' kernels, too, as far as installed.")]
 Targets = Annotated[
-    str | None, typer.Option("--simd", metavar="TARGET,...", help="Run again for these families of processors.")
+    str | None,
+    typer.Option(
+        "--simd",
+        metavar="TARGET,...",
+        help="Run again for these families of processors.",
+        autocompletion=completion.simd_target,
+    ),
 ]
 
 

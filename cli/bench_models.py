@@ -9,6 +9,7 @@ import typer
 from fourcc.cli.bench import Steps
 from fourcc.cli.render import json_documents, tables, terminal, units
 from fourcc.cli.render.tables import Column
+from fourcc.cli.shared import completion
 from fourcc.cli.shared.options import Json, Quiet
 
 if TYPE_CHECKING:
@@ -41,10 +42,23 @@ COLUMNS = (
 EIGHT_BITS = 8  # ggml's id of 8-bit blocks
 PACKAGES = ("fourcc", "numpy", "numba", "llvmlite", "llama-cpp-python")
 
-Models = Annotated[str, typer.Option("--model", metavar="NAME,...", help="Sizes: 15M, 110M, 1.1B, moe, gemma, ...")]
+Models = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        metavar="NAME,...",
+        help="Sizes: 15M, 110M, 1.1B, moe, gemma, ...",
+        autocompletion=completion.model_size,
+    ),
+]
 Tags = Annotated[
     str | None,
-    typer.Option("--format", metavar="TAG,...", help="Formats of the matrices.  [default: ggml's 8-bit blocks]"),
+    typer.Option(
+        "--format",
+        metavar="TAG,...",
+        help="Formats of the matrices.  [default: ggml's 8-bit blocks]",
+        autocompletion=completion.tags,
+    ),
 ]
 Threads = Annotated[
     str | None, typer.Option("--threads", metavar="N,...", help="Numbers of threads.  [default: from 1 to the cores]")

@@ -10,6 +10,7 @@ import typer
 from fourcc.cli.render import json_documents, tables, terminal, units
 from fourcc.cli.render.help_pages import Commands
 from fourcc.cli.render.progress import Progress
+from fourcc.cli.shared import completion
 from fourcc.cli.shared.options import Json, Quiet, Threads
 from fourcc.errors import OutputError, UsageError
 
@@ -38,7 +39,12 @@ Compiles what `fourcc run`, products, encoding and decoding need of these format
 Clear = Annotated[bool, typer.Option("--clear", help="Remove all of them.")]
 Formats = Annotated[
     str | None,
-    typer.Option("--format", metavar="TAG[,TAG]", help="Formats.  [default: all built-in ones with a kernel]"),
+    typer.Option(
+        "--format",
+        metavar="TAG[,TAG]",
+        help="Formats.  [default: all built-in ones with a kernel]",
+        autocompletion=completion.tags,
+    ),
 ]
 
 app = Commands(name="cache", help="Show, clear or build the compiled kernels on disk.")

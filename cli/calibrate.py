@@ -60,7 +60,7 @@ def calibrate(  # noqa: PLR0913 - one an option
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
-    """Collect statistics of what a model's matrices are multiplied with.
+    """Collect statistics of what each matrix is multiplied with.
 
     The model reads a text, layer by layer; convert then weighs errors by it.
     """

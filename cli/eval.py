@@ -51,18 +51,30 @@ Exact = Annotated[bool, typer.Option("--exact", help="Measure also without the k
 Limit = Annotated[
     int, typer.Option("--tokens", metavar="N", help="Tokens to score at most.  [default: all]", show_default=False)
 ]
-GATES = "Gates, with --reference: exit code 1 where one does not hold"  # heading of a help page
+GATES = "Gates (exit code 1 where one fails)"  # heading of a help page
 MaxKld = Annotated[
     float | None,
-    typer.Option("--max-kld", metavar="X", help="The mean KL divergence is at most X.", rich_help_panel=GATES),
+    typer.Option(
+        "--max-kld", metavar="X", help="With --reference: the mean KL divergence is at most X.", rich_help_panel=GATES
+    ),
 ]
 MaxRatio = Annotated[
     float | None,
-    typer.Option("--max-ppl-ratio", metavar="X", help="The perplexity ratio is at most X.", rich_help_panel=GATES),
+    typer.Option(
+        "--max-ppl-ratio",
+        metavar="X",
+        help="With --reference: the perplexity ratio is at most X.",
+        rich_help_panel=GATES,
+    ),
 ]
 MinTop1 = Annotated[
     float | None,
-    typer.Option("--min-top1", metavar="X", help="Top-1 agreement, 0 to 1, is at least X.", rich_help_panel=GATES),
+    typer.Option(
+        "--min-top1",
+        metavar="X",
+        help="With --reference: top-1 agreement, 0 to 1, is at least X.",
+        rich_help_panel=GATES,
+    ),
 ]
 Tokenizer = Annotated[
     Path | None, typer.Option("-z", "--tokenizer", metavar="FILE", help="Tokenizer to use in place of the models'.")
@@ -120,7 +132,7 @@ def evaluate(  # noqa: PLR0913 - one an option
 def _show(measured: Measured, failures: list[str], *, as_json: bool) -> None:
     """Writes the result, and the gates that do not hold, to stdout."""
     if as_json:
-        return json_documents.show("eval", {**measured.document(), "failed": failures}, version=2)
+        return json_documents.show("eval", {**measured.document(), "failed": failures})
     measured.show()
     for line in failures:
         tables.paragraph(line, style=("red",))
@@ -150,7 +162,8 @@ def _measure(
     *,
     quiet: bool,
 ) -> Measured:
-    from fourcc.models.evaluation import EvaluatedModel, as_text, measure
+    from fourcc.models.evaluation import EvaluatedModel, measure
+    from fourcc.models.text_files import as_text
 
     subjects = [EvaluatedModel(file, mode) for file in files for mode in modes]
     data = text.read_bytes()

@@ -10,7 +10,7 @@ import typer
 
 from fourcc.cli.render import json_documents, plan_table, tables, terminal, units
 from fourcc.cli.render.progress import Progress
-from fourcc.cli.shared import options
+from fourcc.cli.shared import completion, options
 from fourcc.cli.shared.policy_options import rules_of
 from fourcc.errors import UsageError
 
@@ -40,10 +40,17 @@ To = Annotated[
         metavar="KIND",
         help="gguf, safetensors, huggingface, compressed-tensors, awq, gptq, llama2c-v0, -v1, -v2, or a plugin's.  "
         "[default: by the output's name]",
+        autocompletion=completion.exported,
     ),
 ]
 As = Annotated[
-    str | None, typer.Option("--as", metavar="TAG[,TAG]", help="Format for tensors that the file cannot hold.")
+    str | None,
+    typer.Option(
+        "--as",
+        metavar="TAG[,TAG]",
+        help="Format for tensors that the file cannot hold.",
+        autocompletion=completion.tags,
+    ),
 ]
 Group = Annotated[
     int | None, typer.Option("--group-size", metavar="N", min=1, help="Weights with one scale, for llama2c-v2.")

@@ -12,7 +12,7 @@ import typer
 from fourcc.cli import show
 from fourcc.cli.render import json_documents, terminal
 from fourcc.cli.render.show_tensor import find
-from fourcc.cli.shared import options
+from fourcc.cli.shared import completion, options
 from fourcc.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,8 +26,13 @@ Examples:
 
 STDOUT = Path("-")
 
-Name = Annotated[str | None, typer.Argument(metavar="NAME", help="The tensor.")]
-Blob = Annotated[str | None, typer.Option("--blob", metavar="NAME", help="A blob instead, for example a tokenizer.")]
+Name = Annotated[str | None, typer.Argument(metavar="NAME", help="The tensor.", autocompletion=completion.tensor)]
+Blob = Annotated[
+    str | None,
+    typer.Option(
+        "--blob", metavar="NAME", help="A blob instead, for example a tokenizer.", autocompletion=completion.blob
+    ),
+]
 Target = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="File to write; - for stdout.")]
 
 

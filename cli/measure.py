@@ -9,7 +9,7 @@ import typer
 
 from fourcc.cli.render import terminal
 from fourcc.cli.render.progress import Progress
-from fourcc.cli.shared import options
+from fourcc.cli.shared import completion, options
 from fourcc.cli.shared.feedback_options import feedback_of
 from fourcc.errors import UsageError
 
@@ -32,11 +32,17 @@ Options = Annotated[
         "--options",
         metavar="TAG[,TAG]",
         help="Formats to try, each with settings: TAG:NAME=VALUE.  [default: ggml's quantized ones]",
+        autocompletion=completion.tags,
     ),
 ]
 Group = Annotated[
     str | None,
-    typer.Option("--group", metavar="ROLES", help="Matrices of a layer that share a format, such as q+k+v,gate+up."),
+    typer.Option(
+        "--group",
+        metavar="ROLES",
+        help="Matrices of a layer that share a format, such as q+k+v,gate+up.",
+        autocompletion=completion.roles_together,
+    ),
 ]
 Limit = Annotated[int, typer.Option("--tokens", metavar="N", help="Tokens to measure at most.")]
 Direct = Annotated[bool, typer.Option("--direct", help="Measure every option, instead of predicting it from one.")]

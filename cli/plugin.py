@@ -10,7 +10,8 @@ import typer
 from fourcc.cli.render import json_documents, plugin_report, terminal
 from fourcc.cli.render.help_pages import Commands
 from fourcc.cli.render.progress import Progress
-from fourcc.cli.shared import options
+from fourcc.cli.shared import completion, options
+from fourcc.cli.shared.asked_tag import asked_tag
 from fourcc.errors import UsageError
 
 if TYPE_CHECKING:
@@ -48,12 +49,14 @@ Examples:
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the distribution, for example fourcc-tern.")]
 NewTag = Annotated[str, typer.Option("--tag", metavar="TAG", help="Tag of the format, with a lower-case letter.")]
-Like = Annotated[str, typer.Option("--like", metavar="KIND", help="The format to begin with; kinds are below.")]
+Like = Annotated[
+    str, typer.Option("--like", metavar="KIND", help="What to begin with: see below.", autocompletion=completion.like)
+]
 Folder = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="DIR", help="Folder to write.  [default: ./NAME]")
 ]
 Refresh = Annotated[bool, typer.Option("--force", help="Write into a folder that is not empty.")]
-Tag = Annotated[str, typer.Argument(metavar="TAG", help="The format.")]
+Tag = Annotated[str, typer.Argument(metavar="TAG", help="The format.", autocompletion=completion.tag)]
 Params = Annotated[
     list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help="Parameter of the layout; may be repeated.")
 ]
@@ -61,18 +64,22 @@ Options = Annotated[
     list[str] | None, typer.Option("--option", metavar="NAME=VALUE", help="Option of the encoder; may be repeated.")
 ]
 Vectors = Annotated[
-    Path | None,
-    typer.Option("--vectors", metavar="FILE", help="Stored bytes.  [default: vectors/TAG.json beside the module]"),
+    Path | None, typer.Option("--vectors", metavar="FILE", help="Stored bytes.  [default: vectors/TAG.json beside it]")
 ]
 Only = Annotated[
-    list[str] | None, typer.Option("--check", metavar="GLOB", help="Only checks of these names; may be repeated.")
+    list[str] | None,
+    typer.Option(
+        "--check", metavar="GLOB", help="Only checks of these names; may be repeated.", autocompletion=completion.check
+    ),
 ]
 Quick = Annotated[bool, typer.Option("--quick", help="Leave out the checks that take long.")]
 Lists = Annotated[bool, typer.Option("--list", help="List the checks with what they promise, and end.")]
 Limit = Annotated[
     float | None, typer.Option("--limit", metavar="SECONDS", min=1, help="Seconds for one check.", show_default=False)
 ]
-Asked = Annotated[str | None, typer.Argument(metavar="TAG", help="The format.", show_default=False)]
+Asked = Annotated[
+    str | None, typer.Argument(metavar="TAG", help="The format.", show_default=False, autocompletion=completion.tag)
+]
 File = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="File to write.")]
 
 app = Commands(name="plugin", help="Write a format's package, or examine a format.")
@@ -91,6 +98,7 @@ def new(
     like: Like = "fused",
     output: Folder = None,
     force: Refresh = False,
+    quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
     """Write a small package with a format that works."""
@@ -103,6 +111,8 @@ def new(
         files = [str(path) for path in written]
         told = {"folder": str(folder), "name": name, "tag": names.tag, "like": like, "files": files}
         json_documents.show("plugin-new", told)
+        return
+    if quiet:
         return
     for path in written:
         terminal.out(terminal.safe(str(path)))
@@ -158,7 +168,7 @@ def examine(  # noqa: PLR0913 - one an option
     if tag is None:
         raise UsageError("a tag is missing", hint="`fourcc formats` lists those that are installed.")
     settings = _pairs(params, "--param"), _pairs(option, "--option")
-    report = _examined(_as_tag(tag), settings, vectors, checks, measures=not only, quiet=quiet, limit=limit)
+    report = _examined(asked_tag(tag), settings, vectors, checks, measures=not only, quiet=quiet, limit=limit)
     if as_json:
         json_documents.show("plugin-test", plugin_report.document(report))
     else:
@@ -182,6 +192,7 @@ def pin(
     params: Params = None,
     option: Options = None,
     force: options.Force = False,
+    as_json: options.Json = False,
 ) -> None:
     """Store the bytes that a format's encoder gives.
 
@@ -190,11 +201,13 @@ def pin(
     from fourcc.files.write import AtomicFile, check_target
     from fourcc.testing.loading import subject_of
 
-    subject = subject_of(_as_tag(tag), _pairs(params, "--param"), _pairs(option, "--option"))
+    subject = subject_of(asked_tag(tag), _pairs(params, "--param"), _pairs(option, "--option"))
     target = check_target(output, (), force=force)
     data = _pinned(subject)
     with AtomicFile(target) as file:
         file.write_at(0, data)
+    if as_json:
+        json_documents.show("plugin-pin", {"tag": tag, "output": str(output), "file_bytes": len(data)})
 
 
 def _examined(
@@ -282,12 +295,3 @@ def _pairs(given: list[str] | None, flag: str) -> dict[str, str]:
             raise UsageError(f"{flag} takes NAME=VALUE", found=repr(text), expected="for example group=64")
         pairs[name] = value
     return pairs
-
-
-def _as_tag(text: str) -> FourCC:
-    from fourcc.tags import as_tag
-
-    try:
-        return as_tag(text)
-    except ValueError as error:
-        raise UsageError(str(error), hint="`fourcc formats` lists them.") from error

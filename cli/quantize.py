@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fourcc.cli.render import plan_table, quantize_tables, terminal
-from fourcc.cli.shared import budget_options, options
+from fourcc.cli.shared import budget_options, completion, options
 from fourcc.cli.shared.budget_options import BudgetStages
 from fourcc.cli.shared.feedback_options import feedback_choice
 from fourcc.errors import UsageError
@@ -49,10 +49,22 @@ SizeBytes = Annotated[
     str | None, typer.Option("--size", metavar="BYTES", help="Find the best mix of formats for an output of 500MB.")
 ]
 To = Annotated[
-    str | None, typer.Option("--to", metavar="KIND", help="The kind, where the output's name does not tell it.")
+    str | None,
+    typer.Option(
+        "--to",
+        metavar="KIND",
+        help="The kind, where the output's name does not tell it.",
+        autocompletion=completion.exported,
+    ),
 ]
 As = Annotated[
-    str | None, typer.Option("--as", metavar="TAG[,TAG]", help="Format for tensors that the output cannot hold.")
+    str | None,
+    typer.Option(
+        "--as",
+        metavar="TAG[,TAG]",
+        help="Format for tensors that the output cannot hold.",
+        autocompletion=completion.tags,
+    ),
 ]
 Text = Annotated[
     Path | None,

@@ -15,6 +15,7 @@ import attrs
 import typer
 
 from fourcc.cli.render import terminal
+from fourcc.cli.shared import chat_options
 from fourcc.cli.shared import options as shared
 from fourcc.cli.shared.chat_script import ChatScript
 from fourcc.cli.shared.open_model import asked_rules, model_to_run
@@ -39,19 +40,27 @@ Examples:
 
 The letters mean what they mean in llama2.c: -n counts the prompt's tokens, too, and a number below 0 is taken for 0;
 --max-tokens counts new ones. A checkpoint is converted to a temporary file first; --format, --recipe or --policy say to
-what. Speed goes to stderr. In chat mode each line of standard input is a message; --max-tokens counts an answer's
+what. Speed goes to stderr.
+
+In a chat each line of standard input is a message; --max-tokens counts an answer's
 tokens, -n those of the whole talk. On a terminal the system prompt is asked for unless --system says it. Ctrl-C stops
 an answer, Ctrl-D ends the talk."""
 
 STEPS = 256  # tokens of a text, as in llama2.c
 
 Temperature = Annotated[
-    float, typer.Option("--temperature", "--temp", "-t", metavar="T", help="0: always the likeliest token.")
+    float,
+    typer.Option("--temperature", "--temp", "-t", metavar="T", help="Temperature; 0: always the likeliest token."),
 ]
 TopP = Annotated[
     float, typer.Option("--top-p", "-p", metavar="P", help="Share of the probability that is drawn from; 1: all.")
 ]
-Seed = Annotated[int, typer.Option("--seed", "-s", metavar="N", help="Seed of the random numbers; 0: the time.")]
+Seed = Annotated[
+    int,
+    typer.Option(
+        "--seed", "-s", metavar="N", help="Seed of the random numbers.  [default: the time]", show_default=False
+    ),
+]
 Steps = Annotated[
     int | None,
     typer.Option(
@@ -79,31 +88,8 @@ Tokenizer = Annotated[
 NoVerify = Annotated[
     bool, typer.Option("--no-verify", help="Do not compare tensors with their checksums when they are first used.")
 ]
-Mode = Annotated[Literal["generate", "chat"], typer.Option("--mode", "-m", help="Write a text, or talk.")]
-System = Annotated[
-    str | None,
-    typer.Option(
-        "--system",
-        "-y",
-        metavar="TEXT",
-        help="In a chat: what the model is told first.  [default: a terminal is asked]",
-    ),
-]
-Template = Annotated[
-    str | None,
-    typer.Option(
-        "--template",
-        metavar="NAME",
-        help="In a chat: how messages are written for the model, by name, or FILE.jinja.  [default: as the model says]",
-    ),
-]
-Tools = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help="In a chat: a JSON list of the functions that the model may ask for."),
-]
-Options = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="In a chat: a variable of the template: enable_thinking=false."),
+Mode = Annotated[
+    Literal["generate", "chat"], typer.Option("--mode", "-m", metavar="generate|chat", help="Write a text, or talk.")
 ]
 Special = Annotated[
     bool, typer.Option("--special", help="Names of special tokens in the prompt stand for these tokens.")
@@ -156,10 +142,10 @@ def run(  # noqa: PLR0913 - one an option
     max_tokens: MaxTokens = None,
     prompt: Prompt = None,
     mode: Mode = "generate",
-    system: System = None,
-    template: Template = None,
-    tools: Tools = None,
-    options: Options = None,
+    system: chat_options.System = None,
+    template: chat_options.Template = None,
+    tools: chat_options.Tools = None,
+    options: chat_options.Variables = None,
     special: Special = False,
     tokenizer: Tokenizer = None,
     policy: shared.PolicyFile = None,

@@ -10,7 +10,7 @@ import typer
 
 from fourcc.cli.render import shootout_tables, terminal
 from fourcc.cli.render.progress import Progress
-from fourcc.cli.shared import options, picture_files
+from fourcc.cli.shared import completion, options, picture_files
 
 EPILOG = """\b
 Examples:
@@ -24,7 +24,12 @@ its weights, and writes a policy; `bench` measures kernels on random weights aga
 
 Options = Annotated[
     str | None,
-    typer.Option("--options", metavar="TAG[,TAG]", help="Formats, each with settings TAG:NAME=VALUE.  [default: all]"),
+    typer.Option(
+        "--options",
+        metavar="TAG[,TAG]",
+        help="Formats, each with settings TAG:NAME=VALUE.  [default: all]",
+        autocompletion=completion.tags,
+    ),
 ]
 Picture = Annotated[
     Path | None, typer.Option("--picture", metavar="FILE", help="Draw bits and error: PNG, SVG or PDF, extra 'plots'.")

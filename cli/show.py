@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fourcc.cli.shared import options, serving
+from fourcc.cli.shared import completion, options, serving
 from fourcc.errors import UsageError
 
 EPILOG = """\b
@@ -22,11 +22,17 @@ Examples:
 --web serves the page of `fourcc report` to browsers of this machine, until Ctrl-C. It needs the extra 'report'."""
 
 OLDER = ".dat"
-Name = Annotated[str | None, typer.Option("--tensor", metavar="NAME", help="Show one tensor in depth.")]
+Name = Annotated[
+    str | None,
+    typer.Option("--tensor", metavar="NAME", help="Show one tensor in depth.", autocompletion=completion.tensor),
+]
 
 Web = Annotated[bool, typer.Option("--web", help="Serve a page that shows the model, at 127.0.0.1.")]
-Port = Annotated[int, typer.Option("--port", metavar="N", help="Of --web; 0: any that is free.")]
-Open = Annotated[bool, typer.Option("--open", help="Of --web: open the page in the browser.")]
+Port = Annotated[
+    int,
+    typer.Option("--port", metavar="N", help="With --web: its port.  [default: any that is free]", show_default=False),
+]
+Open = Annotated[bool, typer.Option("--open", help="With --web: open the page in the browser.")]
 
 
 def register(app: typer.Typer) -> None:

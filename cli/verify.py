@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
+from fourcc.cli import show
 from fourcc.cli.render import json_documents, tables, units
 from fourcc.cli.render.progress import Progress
 from fourcc.cli.shared import options
+from fourcc.errors import InputError
 
 if TYPE_CHECKING:
     from fourcc.container.verify import Damage
@@ -34,6 +37,7 @@ def verify(file: options.Model, *, quiet: options.Quiet = False, as_json: option
     """
     from fourcc.container import verify as container
 
+    _refuse_other(file)
     size, done = file.stat().st_size, 0
     damages: list[Damage] = []
     with Progress("verifying", size, quiet=quiet) as progress:
@@ -56,6 +60,17 @@ def verify(file: options.Model, *, quiet: options.Quiet = False, as_json: option
         tables.paragraph(f"{file}: {units.plain_bytes(size)}, {summary}", style=(style,))
     if damages:
         raise typer.Exit(1)
+
+
+def _refuse_other(file: Path) -> None:
+    """Raises InputError for a file that never was a model.bin, in words that say what it is."""
+    from fourcc.files.signatures import HEAD_BYTES, looks_like
+
+    if file.is_file() and not show.is_model(file):
+        with file.open("rb") as opened:
+            what = f"only a model.bin has checksums, and this is none: {looks_like(opened.read(HEAD_BYTES))}"
+        hint = "`fourcc inspect FILE` shows what a checkpoint holds, `fourcc diff A B` compares two."
+        raise InputError(what, file=file, hint=hint)
 
 
 def _line(damage: Damage) -> str:

@@ -24,6 +24,6 @@ F8E4 = Format(
     block=1,
     parts=(per_weight("values", "u1"),),
     nonfinite=True,
-    foreign={"safetensors": "F8_E4M3"},
+    foreign={"safetensors": "F8_E4M3", "torch": "float8_e4m3fn"},
     decode=decode,
 )

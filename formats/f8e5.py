@@ -27,6 +27,6 @@ F8E5 = Format(
     block=1,
     parts=(per_weight("values", "u1"),),
     nonfinite=True,
-    foreign={"safetensors": "F8_E5M2"},
+    foreign={"safetensors": "F8_E5M2", "torch": "float8_e5m2"},
     decode=decode,
 )

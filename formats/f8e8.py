@@ -23,6 +23,6 @@ F8E8 = Format(
     block=1,
     parts=(per_weight("values", "u1"),),
     nonfinite=True,
-    foreign={"safetensors": "F8_E8M0"},
+    foreign={"safetensors": "F8_E8M0", "torch": "float8_e8m0fnu"},
     decode=decode,
 )

@@ -12,6 +12,7 @@
     print(fourcc.evaluate("model.bin", "Once upon a time, there was a little girl."))
     print(fourcc.diff("stories.bin", "model.bin").identical, fourcc.stats("model.bin"))
     fourcc.export("model.bin", "model.gguf")
+    fourcc.report("model.bin", "report.html", against="stories.bin")    # a page to look at
 
     fourcc.convert("stories.bin", "original.bin", tokenizer="tokenizer.bin")
     made = fourcc.convert_to_budget("original.bin", "best.bin", "5.0bpw", "text.txt")    # the best mix, in one call
@@ -34,8 +35,8 @@ TYPE_CHECKING = (
 if TYPE_CHECKING:
     from fourcc import formats as formats
     from fourcc.analysis.by_path import diff as diff
+    from fourcc.analysis.by_path import stats as stats
     from fourcc.analysis.by_path import suggest as suggest
-    from fourcc.analysis.survey import stats as stats
     from fourcc.arrays import Array as Array
     from fourcc.arrays import Floats as Floats
     from fourcc.arrays import Parts as Parts
@@ -82,6 +83,7 @@ if TYPE_CHECKING:
     from fourcc.policy import Policy as Policy
     from fourcc.qmatrix import QMatrix as QMatrix
     from fourcc.quantizing.quantize import quantize as quantize
+    from fourcc.reporting.by_path import report as report
     from fourcc.settings import Params as Params
     from fourcc.settings import Setting as Setting
     from fourcc.sources.kind import SourceKind as SourceKind
@@ -144,8 +146,9 @@ _HOMES = {
     "read_costs": "fourcc.calibration.costs_reading:read_costs",
     "record": "fourcc.part:record",
     "registry": "fourcc.plugins.registry:registry",
+    "report": "fourcc.reporting.by_path:report",
     "shootout": "fourcc.bench.shootout.run:shootout",
-    "stats": "fourcc.analysis.survey:stats",
+    "stats": "fourcc.analysis.by_path:stats",
     "suggest": "fourcc.analysis.by_path:suggest",
     "verify": "fourcc.container.verify:verify",
 }
@@ -203,6 +206,7 @@ __all__ = [
     "read_costs",
     "record",
     "registry",
+    "report",
     "shootout",
     "stats",
     "suggest",

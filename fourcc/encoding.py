@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from math import prod
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fourcc.arrays import Array, Parts
 from fourcc.errors import UsageError
+from fourcc.exchange import as_array
 from fourcc.feedback.factors import Factors
 from fourcc.feedback.feedback import Feedback, as_feedback
 from fourcc.format import Aids, Format
@@ -22,9 +24,12 @@ from fourcc.settings import Params, complete
 from fourcc.tags import FourCC, as_tag
 from fourcc.tiles import tile_bounds
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
 
 def encode(  # noqa: PLR0913 - all but the first four by keyword, each with a default
-    weights: Array,
+    weights: ArrayLike,
     tag: str | FourCC,
     params: Params | None = None,
     options: Params | None = None,
@@ -38,7 +43,7 @@ def encode(  # noqa: PLR0913 - all but the first four by keyword, each with a de
     """Encodes an array in memory; `fourcc.convert` does the same for files.
 
     Args:
-        weights: real numbers, of any shape.
+        weights: real numbers, of any shape: an array, or a tensor of torch, which is not copied.
         tag: the format.
         params: the layout's parameters; missing ones get their defaults.
         options: the encoder's options; likewise.
@@ -55,7 +60,7 @@ def encode(  # noqa: PLR0913 - all but the first four by keyword, each with a de
         NumericError: NaN or infinity in the weights, or weights too large for the format.
         PluginError: the format is missing, broken, or does not keep its contract.
     """
-    weights, aids, fmt = np.asarray(weights), aids or Aids(), registry[as_tag(tag)]
+    weights, aids, fmt = as_array(weights), aids or Aids(), registry[as_tag(tag)]
     if weights.dtype.kind not in "fiub":
         raise UsageError("weights are real numbers", tensor=name, found=f"dtype {weights.dtype}")
     check_needs(fmt, aids, weights.shape, name)

@@ -1,7 +1,7 @@
 """How this fourcc came to be here: from a package, or as a checkout that may never have been installed.
 
-The words that install what an extra names are the packages themselves, `pip install 'matplotlib>=3.9'`. They are right for a
-checkout, a wheel and an index alike, and lead nobody to another package with the name of this one.
+The words that install what an extra names are the packages themselves, `pip install 'matplotlib>=3.9'`. They are right
+for a checkout, a wheel and an index alike, and lead nobody to another package with the name of this one.
 """
 
 from __future__ import annotations
@@ -25,6 +25,12 @@ def checkout() -> dict[str, Any]:
         return {}
     project: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8")).get("project", {})
     return project if project.get("name") == OWN else {}  # the package may lie in the folder of another project
+
+
+def pages() -> Path:
+    """The folder of the specification's pages: inside the package, or beside it in a checkout."""
+    inside = Path(__file__).resolve().parent / "specs"
+    return inside if inside.is_dir() else inside.parents[1] / "specs"
 
 
 def requirements(extra: str) -> list[str]:

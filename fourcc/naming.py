@@ -62,6 +62,7 @@ TEMPLATES: Mapping[str, Mapping[str, str]] = MappingProxyType(
 )
 _BACK = {spelling: {ours: theirs for theirs, ours in table.items()} for spelling, table in TEMPLATES.items()}
 _ROLES = {template: row[3] for row in _ROWS for template in row[:3] if template} | _EXPERTS
+ROLES = tuple(dict.fromkeys([*(row[3] for row in _ROWS), "bias", "other"]))  # all that `roles` gives
 _POSITIONS = {row[0]: number for number, row in enumerate(_ROWS)}
 _LAYER_WORDS = frozenset({"layers", "layer", "blk", "blocks", "block", "h"})
 _MAX_DIGITS = 9

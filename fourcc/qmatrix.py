@@ -17,8 +17,10 @@ from fourcc.arrays import Array, Floats, Parts
 from fourcc.compute import Packed, PackedStack
 from fourcc.dtypes import numpy_dtype
 from fourcc.errors import TableError, UsageError
+from fourcc.exchange import ArrayExchange, as_array
 from fourcc.format import Format
 from fourcc.geometry import Geometry, split_shape
+from fourcc.matrix_view import MatrixView
 from fourcc.plugins.registry import registry
 from fourcc.settings import Params
 from fourcc.spec import checked_shapes
@@ -26,7 +28,11 @@ from fourcc.tags import FourCC, as_tag
 from fourcc.tiles import cut_rows, decode_rows, shape_and_dtype, tile_bounds
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, DTypeLike
+    from numpy.typing import ArrayLike
+
+
+SAMPLE = 1 << 14  # weights whose histogram a notebook shows
+MOST_SAMPLED = 1 << 22  # weights that are decoded for it at most, where a format needs many together
 
 
 def _read_only(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -34,7 +40,7 @@ def _read_only(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 @attrs.frozen(eq=False, repr=False)
-class QMatrix:
+class QMatrix(ArrayExchange, MatrixView):
     """A tensor in the format of its tag: zero-copy views of its parts, decoded only on demand.
 
     Attributes:
@@ -129,6 +135,28 @@ class QMatrix:
             first += len(tile)
         return out
 
+    def sample(self, weights: int = SAMPLE) -> Array:
+        """About so many decoded weights in whole rows that are spread evenly, (rows, cols). Raises as `decode` does.
+
+        Empty where rows cannot be decoded by themselves, and the whole matrix would be much more.
+        """
+        fmt = self._checked_format()
+        _, rows, cols = split_shape(self.shape)
+        step = rows if fmt.variable else fmt.block[0] or rows
+        if not prod(self.shape) or step * cols > MOST_SAMPLED:
+            return np.empty((0, cols), numpy_dtype(fmt.decoded))
+        starts = range(0, rows, step)
+        count = min(len(starts), max(1, weights // (step * cols)))
+        firsts = [starts[number * (len(starts) - 1) // max(1, count - 1)] for number in range(count)]
+        parts = next(self.matrices())  # of the first matrix, where there are several
+        ends = [(first, min(rows, first + step)) for first in firsts]
+        return np.concatenate(
+            [
+                decode_rows(fmt, cut_rows(fmt, parts, *each), Geometry(each[1] - each[0], cols, self.params), self.name)
+                for each in ends
+            ]
+        )
+
     def __matmul__(self, x: ArrayLike) -> Floats:
         """The product with x, (cols,) or (cols, n), as numpy computes it: float32 (rows,) or (rows, n).
 
@@ -138,7 +166,7 @@ class QMatrix:
             UsageError: x does not fit, or the tensor is no matrix.
             PluginError: the format is missing or broken.
         """
-        columns = np.asarray(x, np.float32)
+        columns = np.asarray(as_array(x, "activations"), np.float32)
         cols = self.shape[-1] if len(self.shape) == 2 else None  # `matmul` refuses anything but a matrix
         if columns.ndim not in {1, 2} or cols not in {None, len(columns)}:
             raise UsageError(
@@ -166,7 +194,7 @@ class QMatrix:
             UsageError: x does not fit, or the tensor is no matrix.
             PluginError: the format is missing or broken.
         """
-        activations = np.asarray(x, np.float32)
+        activations = np.asarray(as_array(x, "activations"), np.float32)
         if len(self.shape) != 2:
             raise UsageError(
                 "only a matrix can be multiplied", tensor=self.name, found=self.shape, expected="(rows, cols)"
@@ -200,11 +228,18 @@ class QMatrix:
         geom = fmt.geometry(self.shape[1:], self.params)
         return compute.pack_stack(fmt, list(self.matrices()), geom, lambda number: self[number].decode())
 
-    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:  # noqa: FBT001 - numpy's signature
-        if copy is False:
-            raise ValueError("a QMatrix is decoded into a new array; copy=False cannot be kept")
-        decoded = self.decode()
-        return decoded if dtype is None else decoded.astype(dtype)
+    @property
+    def _named_in_torch(self) -> str | None:
+        """The type that torch has, and numpy has not, for the stored numbers."""
+        name = self.format.foreign.get("torch")
+        return None if name is None else str(name)
+
+    def _stored(self) -> Array | None:
+        """The numbers as they are stored, a view of the tensor's shape, where the format stores each by itself."""
+        fmt = self._checked_format()
+        if len(fmt.parts) > 1 or not {"numpy", "torch"} & fmt.foreign.keys():
+            return None
+        return self.parts[fmt.parts[0].name].reshape(self.shape)
 
     def _checked_format(self) -> Format:
         """The format. Raises TableError where the parts are not as it declares them."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import isfinite
 from typing import Any
 
@@ -67,3 +67,8 @@ def complete(settings: tuple[Setting, ...], given: Params) -> dict[str, object]:
         if name not in known:
             raise ValueError(f"no setting named {name!r}; there are: {', '.join(known) or 'none'}")
     return {name: setting.check(given.get(name, setting.default)) for name, setting in known.items()}
+
+
+def settings_text(settings: Iterable[tuple[str, object]]) -> str:
+    """Settings as text: ``group=64, exact=true``."""
+    return ", ".join(f"{name}={str(value).lower() if isinstance(value, bool) else value}" for name, value in settings)

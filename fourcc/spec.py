@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 from math import ceil, prod
+from typing import Any
 
 import attrs
 
@@ -72,6 +73,33 @@ class FormatSpec:
         default = self.with_defaults().get(self.block[1]) if isinstance(self.block[1], str) else None
         parts = tuple(part.of_block(self.block, default) for part in self.parts)  # type: ignore[arg-type]  # see `check`
         object.__setattr__(self, "parts", parts)
+
+    def fields(self) -> dict[str, Any]:
+        """What the format says of itself, as a record: see `Registry.records`."""
+        return {
+            "tag": str(self.tag),
+            "name": self.name,
+            "summary": self.summary,
+            "bits_per_weight": float(self.bits_per_weight()),
+            "block": " x ".join("all" if size is None else str(size) for size in self.block),
+            "real": self.real,
+            "needs": sorted(self.needs),
+            "uses": sorted(self.uses),
+            "foreign": [f"{system} {identity}" for system, identity in self.foreign.items()],
+        }
+
+    def _repr_html_(self) -> str:
+        """HTML for notebooks: what the format says of itself, its parts and its settings."""
+        from fourcc.drawing import notebook
+
+        said = self.fields()
+        parts = [{"part": each.name, "dtype": str(each.dtype), "belongs to": each.reach} for each in self.parts]
+        settings = [
+            {"setting": each.name, "default": str(each.default), "summary": each.summary}
+            for each in (*self.params, *self.options)
+        ]
+        tables = (notebook.short_table(parts), notebook.short_table(settings))
+        return notebook.output(notebook.known_facts(said), *tables)
 
     def check(self) -> None:
         """Raise ValueError where the declaration contradicts itself; the registry calls this when it loads a format."""

@@ -22,7 +22,8 @@ LOSS = (
     Column("nats/token", right=True),
     Column("perplexity", right=True),
 )
-AGAINST = (
+WITH_REFERENCE = (
+    *LOSS,
     Column("ppl ratio", right=True),
     Column("KLD mean", right=True),
     Column("median", right=True),
@@ -72,8 +73,8 @@ class Measured:
         """Writes the tables to stdout."""
         rows = [_row(label, each) for label, each in self._labelled()]
         if self.own is not None:
-            rows.append(["reference", *_loss(self.own), *[""] * len(AGAINST)])
-        tables.show(LOSS if self.own is None else (*LOSS, *AGAINST), rows)
+            rows.append(["reference", *_loss(self.own), *[""] * (len(WITH_REFERENCE) - len(LOSS))])
+        tables.show(LOSS if self.own is None else WITH_REFERENCE, rows)
         terminal.out("")
         for line in self._notes():
             tables.paragraph(line)

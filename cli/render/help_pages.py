@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from fourcc.cli.render import terminal
-from fourcc.cli.render.help_texts import commands, paragraphs, two_columns
+from fourcc.cli.render.help_texts import commands, explanation, paragraphs, two_columns
 from fourcc.cli.render.text_width import text_width, wrapped
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def summary(text: str) -> str:
     return " ".join(cleandoc(text).partition("\n\n")[0].split())
 
 
-def _page(command: TyperCommand | TyperGroup, ctx: Any, lists: Mapping[str, Rows]) -> Iterator[str]:  # noqa: ANN401
+def _page(command: TyperCommand | TyperGroup, ctx: Any, lists: Mapping[str, Rows]) -> Iterator[str]:  # noqa: ANN401 - typer's own context has no public name
     width = min(WIDEST, terminal.width(sys.stdout))
     yield from _usage(command, ctx, width)
     if command.help:
@@ -89,14 +89,14 @@ def _page(command: TyperCommand | TyperGroup, ctx: Any, lists: Mapping[str, Rows
         yield from ("", *_epilog(cleandoc(command.epilog), width))
 
 
-def _usage(command: TyperCommand | TyperGroup, ctx: Any, width: int) -> Iterator[str]:  # noqa: ANN401
+def _usage(command: TyperCommand | TyperGroup, ctx: Any, width: int) -> Iterator[str]:  # noqa: ANN401 - typer's own context has no public name
     pieces = [piece.strip("{}") for piece in command.collect_usage_pieces(ctx)]
     first, *rest = wrapped(f"Usage: {' '.join([ctx.command_path, *pieces])}", width)
     yield first.replace("Usage:", terminal.styled("Usage:", "bold"), 1)
     yield from (BELOW + line for each in rest for line in wrapped(each, width - len(BELOW)))
 
 
-def _options(command: TyperCommand | TyperGroup, ctx: Any) -> dict[str, Rows]:  # noqa: ANN401
+def _options(command: TyperCommand | TyperGroup, ctx: Any) -> dict[str, Rows]:  # noqa: ANN401 - typer's own context has no public name
     """Heading -> names and explanations of the arguments or options below it; plain options come last but one."""
     sections: dict[str, Rows] = {"Arguments": [], "Options": []}
     for parameter in command.get_params(ctx):
@@ -120,7 +120,7 @@ def _definitions(rows: Rows, everything: Rows, width: int) -> Iterator[str]:
     blanks = " " * column if beside else BELOW
     for term, text in rows:
         head, taken = INDENT + terminal.styled(term, "cyan"), len(INDENT) + text_width(term)
-        lines = wrapped(" ".join(text.split()), width - len(blanks))
+        lines = explanation(text, width - len(blanks))
         if beside and taken + len(INDENT) <= column:
             head += " " * (column - taken) + lines.pop(0)
         yield from (head, *(blanks + line for line in lines))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 
 from fourcc.cli.render.text_width import text_width, wrapped
 
 WORD = r"""(?:[^\s"']|"[^"]*"|'[^']*')+"""  # of a command; what is quoted belongs to one word
 PIECES = re.compile(rf"-\S* (?![-|&>]){WORD}|{WORD}")  # an option with its value, or a word
 TWO_COLUMNS = re.compile(r"(\s*\S.*?\s{2,})(\S.*)")
+TOGETHER, UNBROKEN = re.compile(r"\[[^\]]{,24}\]|`[^`]{,24}`"), "\0"
 BACKSLASH, FURTHER = " \\", "    "
 LEAST = 24  # columns that a second column needs
 
@@ -20,6 +22,12 @@ def paragraphs(text: str, width: int) -> Iterator[str]:
         if number:
             yield ""
         yield from wrapped(" ".join(paragraph.split()), width)
+
+
+def explanation(text: str, width: int) -> list[str]:
+    """The lines of an option's explanation. A short default or command in it is not broken."""
+    joined = TOGETHER.sub(lambda found: found[0].replace(" ", UNBROKEN), " ".join(text.split()))
+    return [line.replace(UNBROKEN, " ") for line in wrapped(joined, width)]
 
 
 def two_columns(line: str, width: int) -> Iterator[str]:
@@ -48,9 +56,11 @@ def commands(line: str, width: int) -> Iterator[str]:
     if text_width(line) <= width:
         yield line
         return
-    first, *pieces = PIECES.findall(line)
+    room = width - len(start + FURTHER + BACKSLASH)
+    pieces = [[each] if text_width(each) <= room else re.findall(WORD, each) for each in PIECES.findall(line)]
+    first, *others = chain.from_iterable(pieces)
     current = start + first
-    for piece in pieces:
+    for piece in others:
         if text_width(current) + 1 + text_width(piece) + len(BACKSLASH) > width:
             yield current + BACKSLASH
             current = start + FURTHER + piece

@@ -14,13 +14,55 @@ if TYPE_CHECKING:
     from fourcc.container.index import ErrorRecord, FeedbackRecord, PartRecord
     from fourcc.dtypes import DType
 
+# Name -> version; the fields of each stand in specs/reference/schemas/.
+SCHEMAS = {
+    "allocate": 1,
+    "bench": 1,
+    "bench-models": 1,
+    "cache": 1,
+    "cache-build": 1,
+    "calibrate": 1,
+    "calibration": 1,
+    "convert": 1,
+    "convert --budget": 1,
+    "diff": 1,
+    "error": 1,
+    "eval": 2,
+    "example": 1,
+    "export": 1,
+    "extract": 1,
+    "files": 1,
+    "format": 2,
+    "format-page": 1,
+    "formats": 2,
+    "inspect": 1,
+    "inspect-tensor": 1,
+    "measure": 1,
+    "plan": 1,
+    "plugin-checks": 1,
+    "plugin-new": 1,
+    "plugin-test": 1,
+    "policy-show": 1,
+    "quantize": 1,
+    "recipes": 1,
+    "report": 1,
+    "run": 1,
+    "shootout": 1,
+    "stats": 1,
+    "verify": 1,
+}
 
-def show(command: str, body: Mapping[str, object], *, version: int = 1) -> None:
+
+def show(command: str, body: Mapping[str, object]) -> None:
     """Writes the object of a command to stdout, in ASCII, whatever the file's names hold."""
     import json
 
-    tree = {"schema": f"fourcc.{command}/{version}", **body}
-    terminal.out(json.dumps(tree, indent=1, allow_nan=False))
+    terminal.out(json.dumps(document(command, body), indent=1, allow_nan=False))
+
+
+def document(kind: str, body: Mapping[str, object]) -> dict[str, object]:
+    """An object with the name and version of its schema."""
+    return {"schema": f"fourcc.{kind}/{SCHEMAS[kind]}", **body}
 
 
 def line(kind: str, body: Mapping[str, object]) -> None:
@@ -33,7 +75,7 @@ def in_one_line(kind: str, body: Mapping[str, object]) -> str:
     """An object as `line` writes it."""
     import json
 
-    return json.dumps({"schema": f"fourcc.{kind}/1", **body}, allow_nan=False)
+    return json.dumps(document(kind, body), allow_nan=False)
 
 
 def bits(value: SupportsFloat) -> float:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from fourcc.testing import Check, Finding, Measure, Outcome, Report
 
+LABEL = 12  # characters of the longest label
 WIDTH = 100  # columns of a line of findings where stdout is no terminal
 
 SLOWER = 1.05  # times of a decoded product that are worth a word
@@ -94,7 +95,7 @@ def _row(outcome: Outcome) -> list[str]:
 def _show_finding(outcome: Outcome, finding: Finding) -> None:
     """Writes a finding, its fields wrapped behind their labels."""
     terminal.out("")
-    tables.facts([("check", outcome.check), *finding.lines], WIDTH)
+    tables.facts([(label.ljust(LABEL), text) for label, text in [("check", outcome.check), *finding.lines]], WIDTH)
 
 
 def _measures(each: Measure) -> list[str]:

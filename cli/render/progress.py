@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -16,6 +17,7 @@ REDRAW_SECONDS = 0.1
 LINE_SECONDS = 5.0  # seconds between lines that stay, and before the first one in a file or a pipe
 SOON = 1.0  # seconds before the first line on a dumb terminal, where somebody waits
 SPARE = 3  # columns that stay free, so that the ^C of an interrupt is on the same line
+DONE = re.compile("[━╸]+|#+")
 RIGID = ("linux", "vt")  # terminals that cut a line where they become narrower; others wrap it
 
 
@@ -61,7 +63,10 @@ class Progress:
         return self
 
     def __exit__(self, *_: object) -> None:
+        import logging  # here: it takes longer to load than a listing of a model
+
         self.clear()
+        logging.getLogger(__name__).info("%s took %.3f s", self._verb, self.seconds)
 
     def __call__(self, name: str, done: int, total: int) -> None:
         """Shows that `done` of `total` are done, and that `name` is being worked on."""
@@ -105,7 +110,7 @@ class Progress:
         """Replaces the line on the terminal."""
         columns = terminal.width(sys.stderr)
         line = facts.fitted(max(1, columns - SPARE), MARKS if _holds(MARKS) else ASCII_MARKS)
-        self._write(self._erasing(columns) + line)
+        self._write(self._erasing(columns) + _in_colour(line))
         self._drawn = len(line)
         terminal.on_the_way = self.clear
 
@@ -120,6 +125,11 @@ class Progress:
         with contextlib.suppress(OSError):
             sys.stderr.write(text)
             sys.stderr.flush()
+
+
+def _in_colour(line: str) -> str:
+    """The line with the marks of what is done in colour, where the terminal shows it."""
+    return DONE.sub(lambda marks: terminal.styled(marks[0], "green", stream=sys.stderr), line, count=1)
 
 
 def _holds(marks: tuple[str, ...]) -> bool:

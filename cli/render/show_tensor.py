@@ -52,15 +52,28 @@ def show(path: Path, name: str, *, as_json: bool) -> None:
 
 
 def find(source: Source, name: str) -> SourceTensor:
-    """The tensor of that name. Raises UsageError, which offers the nearest names."""
+    """The tensor of that name, in fourcc's, the source's, Hugging Face's or GGUF's spelling.
+
+    Raises:
+        UsageError: there is none; the message offers the nearest names.
+    """
     from fourcc.policy.places import nearest
 
     source.refuse_unreadable(lambda candidate: candidate == name)
     known = {tensor.name: tensor for tensor in source.tensors}
+    other = next((tensor.name for tensor in source.tensors if tensor.source_name == name), None)
+    name = name if name in known else other or _in_our_spelling(name)
     if name not in known:
         hint = nearest(name, known, 3) or "`fourcc inspect` lists the names."
         raise UsageError(f"no tensor is named {name!r}", file=source.path, hint=hint[:1].upper() + hint[1:])
     return known[name]
+
+
+def _in_our_spelling(name: str) -> str:
+    """A name of Hugging Face's or GGUF's in fourcc's spelling; any other as it is."""
+    from fourcc.naming import SPELLINGS, to_fourcc
+
+    return next(filter(None, (to_fourcc(name, spelling) for spelling in SPELLINGS)), name)
 
 
 def bars(bins: Sequence[Bin], *, of_codes: bool, limit: int | None = None) -> list[str]:

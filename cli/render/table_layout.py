@@ -12,7 +12,7 @@ GAP, INDENT = 2, 2  # columns between cells, and before the cells of a row's fur
 BEST_LINES = 2  # lines of a row that are better than a column left out; more are not
 
 
-class Place(NamedTuple):
+class ColumnRoom(NamedTuple):
     """Demands of a column.
 
     Attributes:
@@ -26,7 +26,7 @@ class Place(NamedTuple):
     leave: int
 
 
-class Layout(NamedTuple):
+class TableLayout(NamedTuple):
     """The places of columns.
 
     Attributes:
@@ -40,7 +40,7 @@ class Layout(NamedTuple):
     hidden: tuple[int, ...] = ()
 
 
-def layout(places: Sequence[Place], limit: int | None) -> Layout:
+def layout(places: Sequence[ColumnRoom], limit: int | None) -> TableLayout:
     """The layout of a table.
 
     Args:
@@ -49,7 +49,7 @@ def layout(places: Sequence[Place], limit: int | None) -> Layout:
     """
     everything = tuple(range(len(places)))
     if limit is None:
-        return Layout((everything,), tuple(place.width for place in places))
+        return TableLayout((everything,), tuple(place.width for place in places))
     order = sorted((index for index in everything if places[index].leave), key=lambda index: places[index].leave)
     for most in range(1, BEST_LINES + 1):
         for count in range(len(order) + 1):
@@ -59,12 +59,12 @@ def layout(places: Sequence[Place], limit: int | None) -> Layout:
     return _without(places, order, limit)
 
 
-def _without(places: Sequence[Place], hidden: Sequence[int], limit: int) -> Layout:
+def _without(places: Sequence[ColumnRoom], hidden: Sequence[int], limit: int) -> TableLayout:
     lines = _flowed(places, [index for index in range(len(places)) if index not in hidden], limit)
-    return Layout(lines, _widths(places, lines, limit), tuple(sorted(hidden)))
+    return TableLayout(lines, _widths(places, lines, limit), tuple(sorted(hidden)))
 
 
-def _flowed(places: Sequence[Place], kept: Sequence[int], limit: int) -> tuple[tuple[int, ...], ...]:
+def _flowed(places: Sequence[ColumnRoom], kept: Sequence[int], limit: int) -> tuple[tuple[int, ...], ...]:
     """Columns in their order, as many on a line as fit."""
     lines: list[list[int]] = [[]]
     room = limit
@@ -77,7 +77,7 @@ def _flowed(places: Sequence[Place], kept: Sequence[int], limit: int) -> tuple[t
     return tuple(map(tuple, lines))
 
 
-def _widths(places: Sequence[Place], lines: Sequence[Sequence[int]], limit: int) -> tuple[int, ...]:
+def _widths(places: Sequence[ColumnRoom], lines: Sequence[Sequence[int]], limit: int) -> tuple[int, ...]:
     """The width of each column; what a line leaves over goes to the columns whose cells are wrapped."""
     widths = [place.least for place in places]
     for number, line in enumerate(lines):

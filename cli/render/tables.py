@@ -12,7 +12,7 @@ from itertools import zip_longest
 from typing import NamedTuple
 
 from fourcc.cli.render import terminal
-from fourcc.cli.render.table_layout import INDENT, Layout, Place, layout
+from fourcc.cli.render.table_layout import INDENT, ColumnRoom, TableLayout, layout
 from fourcc.cli.render.text_width import longest_word, text_width, wrapped
 
 GAP = "  "
@@ -53,7 +53,8 @@ def show(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> tuple[Colu
     A line below it names the columns that a wider terminal shows.
     """
     cells = [list(map(terminal.safe, row)) for row in rows]
-    found = layout(_places(columns, cells), limit())
+    most = limit()
+    found = layout(_places(columns, cells, most), most)
     terminal.out("\n".join(_lines(columns, cells, found)))
     if found.hidden:
         paragraph(f"wider terminals also show: {', '.join(columns[index].title for index in found.hidden)}")
@@ -98,7 +99,7 @@ def lines(columns: Sequence[Column], rows: Sequence[Sequence[str]], limit: int |
         limit: columns of the terminal; None: no limit.
     """
     cells = [list(map(terminal.safe, row)) for row in rows]
-    return _lines(columns, cells, layout(_places(columns, cells), limit))
+    return _lines(columns, cells, layout(_places(columns, cells, limit), limit))
 
 
 def shortened(text: str, size: int) -> str:
@@ -115,23 +116,26 @@ def shortened(text: str, size: int) -> str:
     return text[: size - len(DOTS) - end] + DOTS + text[len(text) - end :]
 
 
-def _places(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> list[Place]:
+def _places(columns: Sequence[Column], cells: Sequence[Sequence[str]], most: int | None) -> list[ColumnRoom]:
     places = []
     for column, *texts in zip(columns, *cells, strict=True):
-        width = max(map(text_width, [column.title, *texts]))
-        words = max(map(longest_word, texts), default=0) if column.wraps else 0
-        least = min(width, max(column.wraps, text_width(column.title), words)) if column.wraps else width
-        places.append(Place(width, least, column.leave))
+        width = least = max(map(text_width, [column.title, *texts]))
+        if column.wraps and most is not None:
+            words = max(map(longest_word, [column.title, *texts]))
+            least = min(width, max(min(column.wraps, most - INDENT), words))
+        places.append(ColumnRoom(width, least, column.leave))
     return places
 
 
-def _lines(columns: Sequence[Column], cells: Sequence[Sequence[str]], found: Layout) -> Iterator[str]:
+def _lines(columns: Sequence[Column], cells: Sequence[Sequence[str]], found: TableLayout) -> Iterator[str]:
     yield from _row(columns, [column.title for column in columns], found, lambda _: ("bold",))
     for row in cells:
         yield from _row(columns, row, found)
 
 
-def _row(columns: Sequence[Column], cells: Sequence[str], found: Layout, style: Style | None = None) -> Iterator[str]:
+def _row(
+    columns: Sequence[Column], cells: Sequence[str], found: TableLayout, style: Style | None = None
+) -> Iterator[str]:
     """The lines of a row: those of its first columns, then the others, indented. Further lines have at least a cell."""
     for number, line in enumerate(found.lines):
         texts = [wrapped(cells[i], found.widths[i]) if columns[i].wraps else [cells[i]] for i in line]

@@ -12,6 +12,7 @@ import typer
 
 from fourcc.cli.render import terminal
 from fourcc.cli.render.progress import Progress
+from fourcc.cli.shared import completion
 from fourcc.cli.shared.feedback_options import feedback_of
 from fourcc.errors import UsageError
 
@@ -40,6 +41,7 @@ Options = Annotated[
         "--options",
         metavar="TAG[,TAG]",
         help="Formats to mix.  [default: ggml's quantized ones]",
+        autocompletion=completion.tags,
         rich_help_panel=PANEL,
     ),
 ]
@@ -49,6 +51,7 @@ Pins = Annotated[
         "--pin",
         metavar="GLOB:TAG",
         help="Format of these tensors, or of role=GLOB:TAG; may be repeated.",
+        autocompletion=completion.pin,
         rich_help_panel=PANEL,
     ),
 ]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
+from fourcc.cli.render import help_pages
 from fourcc.cli.shared.suggestions import command_advice
 
 if TYPE_CHECKING:
@@ -17,8 +18,8 @@ QUIET = ("--quiet", "-q")
 VERBOSE = ("--verbose", "-v")
 
 
-class CommandGroup(TyperGroup):
-    """The list of commands. Takes what `TyperGroup` does."""
+class CommandGroup(help_pages.Group):
+    """The list of commands. Takes what typer's groups do."""
 
     def __init__(self, **attributes: Any) -> None:  # noqa: ANN401 - as `TyperGroup`
         super().__init__(**attributes)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from fourcc.cli.shared import completion
 from fourcc.errors import UsageError
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for errors too.")]
@@ -22,13 +23,28 @@ Source = Annotated[
 ]
 Model = Annotated[Path, typer.Argument(metavar="FILE", help="A model.bin.")]
 Include = Annotated[
-    list[str] | None, typer.Option("--include", metavar="GLOB", help="Only tensors whose names match; may be repeated.")
+    list[str] | None,
+    typer.Option(
+        "--include",
+        metavar="GLOB",
+        help="Only tensors whose names match; may be repeated.",
+        autocompletion=completion.tensor,
+    ),
 ]
 Exclude = Annotated[
-    list[str] | None, typer.Option("--exclude", metavar="GLOB", help="No tensors whose names match; may be repeated.")
+    list[str] | None,
+    typer.Option(
+        "--exclude",
+        metavar="GLOB",
+        help="No tensors whose names match; may be repeated.",
+        autocompletion=completion.tensor,
+    ),
 ]
 Role = Annotated[
-    list[str] | None, typer.Option("--role", metavar="GLOB", help="Only tensors of these roles; may be repeated.")
+    list[str] | None,
+    typer.Option(
+        "--role", metavar="GLOB", help="Only tensors of these roles; may be repeated.", autocompletion=completion.role
+    ),
 ]
 Layers = Annotated[str, typer.Option("--layers", metavar="SLICES", help="Only these layers, such as '0:4, -1'.")]
 Sample = Annotated[
@@ -48,18 +64,30 @@ PolicyFile = Annotated[
     Path | None, typer.Option("--policy", metavar="FILE", help="Rules that give each tensor its format.")
 ]
 Recipe = Annotated[
-    str | None, typer.Option("--recipe", metavar="NAME", help="Rules that come with fourcc: see `policy recipes`.")
+    str | None,
+    typer.Option(
+        "--recipe",
+        metavar="NAME",
+        help="Rules that come with fourcc: see `policy recipes`.",
+        autocompletion=completion.recipe,
+    ),
 ]
 Formats = Annotated[
     str | None,
     typer.Option(
-        "--format", metavar="TAG[,TAG]", help="One format for all, others where it does not fit; TAG:group=64 sets."
+        "--format",
+        metavar="TAG[,TAG]",
+        help="One format for all, others where it does not fit; TAG:group=64 sets.",
+        autocompletion=completion.tags,
     ),
 ]
 Feedback = Annotated[
     str | None,
     typer.Option(
-        "--feedback", metavar="gptq|none", help="Choose codes whose errors make up for each other, by Hessians."
+        "--feedback",
+        metavar="gptq|none",
+        help="Choose codes whose errors make up for each other, by Hessians.",
+        autocompletion=completion.feedback,
     ),
 ]
 Damping = Annotated[

@@ -1,4 +1,4 @@
-"""Analyses of models by their paths: `fourcc.diff` and `fourcc.suggest`."""
+"""Analyses of models by their paths: `fourcc.diff`, `fourcc.stats` and `fourcc.suggest`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fourcc.analysis import suggestion
 from fourcc.analysis.diff import Difference, compare
 from fourcc.analysis.offers import Suggestion, Wish
 from fourcc.analysis.samples import SAMPLE
-from fourcc.analysis.survey import Selection
+from fourcc.analysis.survey import Selection, Survey, survey
 from fourcc.conversion.plan import as_globs
 from fourcc.sources import open_source
 
@@ -26,6 +26,36 @@ def diff(a: str | Path, b: str | Path) -> Difference:
     """
     with open_source(a) as original, open_source(b) as other:
         return compare(original, other)
+
+
+def stats(
+    model: str | Path,
+    *,
+    against: str | Path | None = None,
+    include: Iterable[str] = (),
+    exclude: Iterable[str] = (),
+    role: Iterable[str] = (),
+    layers: str = "",
+) -> Survey:
+    """Statistics of a model's weights: range, moments, outliers, channels, histograms.
+
+    Args:
+        model: a checkpoint, or a model.bin.
+        against: the original that its weights are compared with.
+        include: globs of the names of tensors; none: all.
+        exclude: globs of names to leave out.
+        role: globs of roles, such as ``ffn.*``; none: any.
+        layers: slices of layers, such as ``0:2, -1``; empty: all tensors.
+
+    Raises:
+        FourccError: the model cannot be read, or no tensor is left.
+    """
+    selection = Selection(as_globs(include), as_globs(exclude), as_globs(role), layers)
+    with open_source(model) as source:
+        if against is None:
+            return survey(source, selection)
+        with open_source(against) as original:
+            return survey(source, selection, original)
 
 
 def suggest(  # noqa: PLR0913 - keyword-only, one an option of the command

@@ -8,18 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from math import prod
+from typing import Any
 
 import attrs
 import numpy as np
 
 from fourcc.arrays import Array
 from fourcc.container.index import PartRecord
-from fourcc.errors import PluginError
+from fourcc.errors import PluginError, shown
 from fourcc.metrics import ErrorSums
 from fourcc.progress import OnProgress, counter
+from fourcc.records import Records
 from fourcc.sources.source import Source, SourceTensor
 from fourcc.tags import FourCC
 from fourcc.tiles import tiles
+
+FIELDS = (  # of a record
+    *("name", "side", "identical", "same_bytes", "tag_a", "tag_b", "weights", "differing"),
+    *("relative_rmse", "sqnr_db", "max_error", "changes", "undecoded"),
+)
 
 
 @attrs.frozen
@@ -75,8 +82,8 @@ class TensorDifference:
         return self.same_bytes and not self.changes
 
 
-@attrs.frozen
-class Difference:
+@attrs.frozen(repr=False)
+class Difference(Records):
     """The difference of B from A.
 
     Attributes:
@@ -94,6 +101,58 @@ class Difference:
     def identical(self) -> bool:
         """Whether nothing differs."""
         return not (self.changes or self.only_a or self.only_b) and all(tensor.identical for tensor in self.tensors)
+
+    def __repr__(self) -> str:
+        differ = sum(not each.identical for each in self.tensors) + len(self.only_a) + len(self.only_b)
+        tensors = len(self.tensors) + len(self.only_a) + len(self.only_b)
+        return f"<Difference: {differ} of {tensors} tensors differ, {len(self.changes)} other changes>"
+
+    def records(self) -> list[dict[str, Any]]:
+        """The tensors of both, in A's order, then those that only B has.
+
+        Returns:
+            For each tensor: ``name``; ``side`` (``both``, ``a`` or ``b``); ``identical``, ``same_bytes``, ``tag_a``,
+            ``tag_b``, ``weights``; where weights were compared ``differing`` (their number), ``relative_rmse``,
+            ``sqnr_db`` (infinite where there is no error) and ``max_error``; ``changes`` as text; ``undecoded``: why
+            the weights could not be compared. None where something is not known.
+        """
+        alone = [(name, side) for side, names in (("a", self.only_a), ("b", self.only_b)) for name in names]
+        nothing = dict.fromkeys(FIELDS)
+        return [
+            *map(_record, self.tensors),
+            *({**nothing, "name": name, "side": side, "identical": False} for name, side in alone),
+        ]
+
+    def _repr_html_(self) -> str:
+        """HTML for notebooks: what differs in the files, and the tensors that are not identical."""
+        from fourcc.drawing import notebook
+
+        rows = [record for record in self.records() if not record["identical"]]
+        same = f"{sum(each.identical for each in self.tensors)} of {len(self.tensors)} are identical"
+        said = {"identical": "yes" if self.identical else "no", "tensors": same}
+        changes = {change.what: f"{shown(change.a)} in A, {shown(change.b)} in B" for change in self.changes}
+        columns = ("name", "side", "tag_a", "tag_b", "differing", "sqnr_db", "relative_rmse", "max_error", "changes")
+        table = notebook.short_table(rows, columns, caption="Tensors that differ")
+        return notebook.output(notebook.known_facts({**said, **changes}), table)
+
+
+def _record(each: TensorDifference) -> dict[str, Any]:
+    """A tensor of both as a record of `Difference.records`."""
+    values = each.values
+    sums = None if values is None else values.sums
+    return {
+        "name": each.name,
+        "side": "both",
+        "identical": each.identical,
+        "same_bytes": each.same_bytes,
+        "tag_a": str(each.tags[0]),
+        "tag_b": str(each.tags[1]),
+        "weights": each.weights,
+        "differing": None if values is None else values.differing,
+        **{name: None if sums is None else getattr(sums, name) for name in ("relative_rmse", "sqnr_db", "max_error")},
+        "changes": "; ".join(f"{each.what}: {shown(each.a)}, {shown(each.b)}" for each in each.changes) or None,
+        "undecoded": each.undecoded,
+    }
 
 
 def compare(a: Source, b: Source, progress: OnProgress | None = None) -> Difference:

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from math import inf, prod
-from pathlib import Path
-from typing import overload
+from typing import Any, overload
 
 import attrs
 
 from fourcc.analysis.diff import value_difference
 from fourcc.analysis.statistics import Bin, Statistics, first_reading, second_reading
-from fourcc.conversion.plan import as_globs, describe, name_filter
+from fourcc.conversion.plan import describe, name_filter
 from fourcc.errors import PluginError, UsageError
 from fourcc.metrics import ErrorSums
 from fourcc.policy import Rule, TensorInfo
 from fourcc.policy.globs import Globs
 from fourcc.policy.layers import Layers
 from fourcc.progress import OnProgress, counter
-from fourcc.sources import open_source
+from fourcc.records import Records
 from fourcc.sources.source import Source, SourceTensor
 
 BARS = 2048  # of a histogram over the whole range: enough to show its middle where an outlier makes it wide
+MEASURES = ("weights", "nonfinite", "minimum", "maximum", "mean", "std", "kurtosis", "outliers")  # of a record
+SHOWN_BARS = 60  # of a histogram in a notebook
+DRAWN = 4  # tensors of a survey whose histograms a notebook shows
+ALONE = ("name", "shape", "tag", "std", "minimum", "maximum", "kurtosis", "outliers", "rows", "columns")
+COMPARED = ("name", "shape", "before_tag", "tag", "bits_per_weight", "sqnr_db", "relative_rmse", "max_error")
 NARROW = 4  # standard deviations on both sides of the mean that this middle spans
 
 
@@ -62,15 +66,57 @@ class Surveyed:
         error = "" if self.error is None else f", SQNR {self.error.sqnr_db:.1f} dB"
         return f"<Surveyed {self.name} {self.tag} {shape}{std}{kurtosis}{error}>"
 
+    def drawn(self) -> str:
+        """The histogram as SVG, before and after where both are known; empty where there is none."""
+        from fourcc.drawing.histogram import histogram
+
+        known = [each for each in (self.now, self.before) if each is not None and each.bins]
+        if not known:
+            return ""
+        ends = middle(*known)
+        now, *before = ([bar.count for bar in regrouped(each.bins, *ends, SHOWN_BARS)] for each in known)
+        return histogram(
+            now, ends, before=before[0] if before else None, title=f"Weights of {self.name}", open_ends=True
+        )
+
+    def _repr_html_(self) -> str:
+        """HTML for notebooks: the statistics and the histogram."""
+        from fourcc.drawing import notebook
+
+        return notebook.output(notebook.heading(self), self.drawn(), notebook.known_facts(_record(self)))
+
 
 @attrs.frozen(repr=False)
-class Survey(Sequence[Surveyed]):
+class Survey(Sequence[Surveyed], Records):
     """A model's tensors, in its order; also by name: ``survey["norm"]``."""
 
     tensors: tuple[Surveyed, ...]
 
     def __len__(self) -> int:
         return len(self.tensors)
+
+    def records(self) -> list[dict[str, Any]]:
+        """The tensors and their statistics, without the histograms.
+
+        Returns:
+            For each tensor: ``name``, ``roles``, ``layer``, ``shape``, ``tag``, ``bits_per_weight``; ``weights`` and
+            ``nonfinite``, numbers of weights; of the finite ones ``minimum``, ``maximum``, ``mean``, ``std``,
+            ``kurtosis``, ``outliers`` (share beyond four standard deviations), ``rows`` and ``columns`` (RMS of the
+            loudest channel by that of the middle one); where it is compared ``before_tag``, ``before_std``,
+            ``relative_rmse``, ``sqnr_db`` (infinite where nothing is lost) and ``max_error``; ``undecoded``: why it
+            could not be read. None where something is not known.
+        """
+        return [_record(each) for each in self.tensors]
+
+    def _repr_html_(self) -> str:
+        """HTML for notebooks: a table, and for a few tensors their histograms."""
+        from fourcc.drawing import notebook
+
+        compared = any(each.error is not None for each in self.tensors)
+        chosen = COMPARED if compared else ALONE
+        table = notebook.short_table(self.records(), chosen, caption=repr(self).partition("\n")[0].strip("<>"))
+        drawn = [each.drawn() for each in self.tensors] if len(self) <= DRAWN else []
+        return notebook.output(table, *drawn)
 
     @overload
     def __getitem__(self, index: int | str) -> Surveyed: ...
@@ -90,7 +136,7 @@ class Survey(Sequence[Surveyed]):
         lines = [f"  {each!r}" for each in (*self.tensors[:8], *self.tensors[8:][-2:])]
         if len(self.tensors) > 10:
             lines.insert(8, f"  ... {len(self.tensors) - 10} more")
-        return "\n".join([f"<Survey of {len(self.tensors)} tensors", *lines, ">"])
+        return "\n".join([f"<Survey of {len(self.tensors)} tensor{'s' * (len(self.tensors) != 1)}", *lines, ">"])
 
 
 @attrs.frozen
@@ -124,36 +170,6 @@ class Selection:
         if not tensors:
             raise UsageError("no tensor is left to look at", file=source.path, hint="`fourcc inspect` lists them.")
         return tensors
-
-
-def stats(  # the name that `fourcc.stats` has
-    model: str | Path,
-    *,
-    against: str | Path | None = None,
-    include: Iterable[str] = (),
-    exclude: Iterable[str] = (),
-    role: Iterable[str] = (),
-    layers: str = "",
-) -> Survey:
-    """Statistics of a model's weights: range, moments, outliers, channels, histograms.
-
-    Args:
-        model: a checkpoint, or a model.bin.
-        against: the original that its weights are compared with.
-        include: globs of the names of tensors; none: all.
-        exclude: globs of names to leave out.
-        role: globs of roles, such as ``ffn.*``; none: any.
-        layers: slices of layers, such as ``0:2, -1``; empty: all tensors.
-
-    Raises:
-        FourccError: the model cannot be read, or no tensor is left.
-    """
-    selection = Selection(as_globs(include), as_globs(exclude), as_globs(role), layers)
-    with open_source(model) as source:
-        if against is None:
-            return survey(source, selection)
-        with open_source(against) as original:
-            return survey(source, selection, original)
 
 
 def survey(
@@ -248,6 +264,23 @@ def middle(*statistics: Statistics) -> tuple[float, float]:
     """The part of the range to show: four standard deviations around the mean, cut to the range."""
     ends = list(_ends(statistics))
     return min((low for low, _ in ends), default=-inf), max((high for _, high in ends), default=inf)
+
+
+def _record(each: Surveyed) -> dict[str, Any]:
+    """A tensor as a record of `Survey.records`."""
+    now, error = each.now, each.error
+    spreads = {name: None if now is None else getattr(now, name) for name in ("rows", "columns")}
+    return {
+        **{name: getattr(each, name) for name in ("name", "layer", "tag", "bits_per_weight")},
+        "roles": list(each.roles),
+        "shape": list(each.shape),
+        **{name: None if now is None else getattr(now, name) for name in MEASURES},
+        **{name: s.high / s.median if s is not None and s.median else None for name, s in spreads.items()},
+        "before_tag": each.before_tag,
+        "before_std": None if each.before is None else each.before.std,
+        **{name: None if error is None else getattr(error, name) for name in ("relative_rmse", "sqnr_db", "max_error")},
+        "undecoded": each.undecoded,
+    }
 
 
 def _ends(statistics: Iterable[Statistics]) -> Iterator[tuple[float, float]]:

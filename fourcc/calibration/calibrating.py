@@ -17,8 +17,9 @@ from fourcc.calibration.model_digest import model_digest
 from fourcc.calibration.partial_file import check_target_and_part
 from fourcc.calibration.reading import OWN, open_calibration
 from fourcc.errors import InputError, UsageError
-from fourcc.models.evaluation import as_text, common_context
+from fourcc.models.evaluation import common_context
 from fourcc.models.opening import open_to_run
+from fourcc.models.text_files import as_text
 from fourcc.models.windows import Cut, Protocol, cut
 from fourcc.sources import open_source
 

@@ -18,10 +18,11 @@ from fourcc.calibration.reading import open_calibration
 from fourcc.calibration.session import OnNote
 from fourcc.feedback.feedback import Feedback
 from fourcc.models import evaluation
-from fourcc.models.evaluation import EvaluatedModel, read_text
+from fourcc.models.evaluation import EvaluatedModel
 from fourcc.models.model import Model
 from fourcc.models.opening import open_to_run
 from fourcc.models.temporary import carried_out
+from fourcc.models.text_files import read_text
 from fourcc.models.windows import Protocol
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class ConversionTrials:
     def calibrate(self, text: str) -> Calibration:
         """Calibrates on a text."""
         path = self.folder / "calibrating.txt"
-        path.write_text(text, encoding="utf-8")
+        path.write_text(text, encoding="utf-8", newline="\n")
         hessian, progress = self.feedback is not None, self.stage("calibrating", "tokens")
         calibrate(self.path, path, self.folder / CALIBRATION, hessian=hessian, progress=progress, **self.reading)
         return self.calibration
@@ -105,7 +106,7 @@ class ConversionTrials:
 
     def keep_for_measuring(self, text: str) -> None:
         """Takes the text that is measured on."""
-        self.measuring.write_text(text, encoding="utf-8")
+        self.measuring.write_text(text, encoding="utf-8", newline="\n")
 
     def measured(self, name: str, planned: Plan, protocol: Protocol | None = None) -> tuple[Interval, Model]:
         """The KL divergence of a conversion from the original, and its temporary model.

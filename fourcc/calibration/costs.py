@@ -12,13 +12,15 @@ import json
 from collections.abc import Iterable, Mapping
 from math import isfinite, prod
 from pathlib import Path
+from typing import Any
 
 import attrs
 
 from fourcc.errors import UsageError
 from fourcc.files.write import AtomicFile, check_target
 from fourcc.policy.places import nearest
-from fourcc.settings import Params
+from fourcc.records import Records
+from fourcc.settings import Params, settings_text
 from fourcc.tags import FourCC, as_tag
 
 SCHEMA = "fourcc.costs/1"
@@ -119,7 +121,7 @@ class FixedTensor:
 
 
 @attrs.frozen
-class Costs:
+class Costs(Records):
     """The costs of each option for each unit of a model.
 
     Attributes:
@@ -161,6 +163,38 @@ class Costs:
             raise UsageError("no unit has this name", found=name, hint=hint[:1].upper() + hint[1:])
         return known[name]
 
+    def records(self) -> list[dict[str, Any]]:
+        """Each option of each unit, in the file's order.
+
+        Returns:
+            For each: ``unit``, its ``tensors``, ``roles`` and ``weights``; the option's ``tag``, ``settings`` (as
+            text), ``bits_per_weight``, ``bytes``, ``output_error``, ``kld`` (KL divergence in nats a token where only
+            this unit has this format), ``measured`` (whether it was; else it is predicted) and ``seconds`` of a
+            product. None where something is not known.
+        """
+        return [
+            option_fields(unit, option) | {"measured": number in unit.measured}
+            for unit in self.units
+            for number, option in enumerate(unit.options)
+        ]
+
+    def _repr_html_(self) -> str:
+        """HTML for notebooks: each option if every unit that can have it had it."""
+        from fourcc.drawing import notebook
+
+        options: dict[tuple[str, str | None], list[dict[str, Any]]] = {}
+        for record in self.records():
+            options.setdefault((record["tag"], record["settings"]), []).append(record)
+        rows: list[dict[str, Any]] = []
+        for (tag, settings), some in options.items():
+            sums = {name: sum(each[name] or 0 for each in some) for name in ("bytes", "weights", "kld")}
+            bits = 8 * sums["bytes"] / max(1, sums["weights"])
+            row = {"tag": tag, "settings": settings, "units": len(some), "bits_per_weight": bits, "kld": sums["kld"]}
+            rows.append(row)
+        rows.sort(key=lambda row: row["bits_per_weight"])
+        caption = "Each option in every unit that can have it; KL divergence in nats a token"
+        return notebook.output(notebook.heading(self), notebook.short_table(rows, caption=caption))
+
     def __repr__(self) -> str:
         return f"<Costs of {len(self.units)} units, on {self.tokens} tokens>"
 
@@ -182,6 +216,24 @@ class Costs:
         data = self.dumps().encode("ascii")
         with AtomicFile(check_target(path, (), force=force)) as file:
             file.write_at(0, data)
+
+
+def option_fields(unit: Unit, option: Option) -> dict[str, Any]:
+    """An option of a unit as a record."""
+    settings = settings_text({**option.params, **option.options}.items())
+    return {
+        "unit": unit.name,
+        "tensors": list(unit.tensors),
+        "roles": list(unit.roles),
+        "weights": unit.weights,
+        "tag": str(option.tag),
+        "settings": settings or None,
+        "bits_per_weight": unit.bits(option),
+        "bytes": option.nbytes,
+        "output_error": option.output_error,
+        "kld": option.kld,
+        "seconds": option.seconds,
+    }
 
 
 def by_size(options: Iterable[Option]) -> tuple[Option, ...]:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from fourcc.calibration.allocation import Allocation, allocate
 from fourcc.calibration.budget import Budget
-from fourcc.calibration.costs import Costs, Option
+from fourcc.calibration.costs import Costs, Option, option_fields
 from fourcc.calibration.frontier import FrontierPoint, frontier
 from fourcc.calibration.mix_policy import mix_policy, origin
 from fourcc.calibration.named_mixes import NamedMix, named_mixes
@@ -23,6 +23,7 @@ from fourcc.calibration.pins import Pin, WantedOption, choosable
 from fourcc.calibration.stand_ins import aids_of, feedback_of
 from fourcc.conversion.plan import Plan, plan
 from fourcc.errors import UsageError
+from fourcc.records import Records
 from fourcc.sources.tokenizer import BLOBS
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Rival:
 
 
 @attrs.frozen(eq=False)
-class FittedMix:
+class FittedMix(Records):
     """A mix that fits a budget.
 
     Attributes:
@@ -73,6 +74,33 @@ class FittedMix:
     def __repr__(self) -> str:
         bits, kld = 8 * self.plan.nbytes / max(1, self.plan.weights), self.allocation.kld
         return f"<FittedMix within {self.budget.text}: {bits:.4g} bits per weight, KL divergence {kld:.4g} predicted>"
+
+    def records(self) -> list[dict[str, Any]]:
+        """The option of each unit.
+
+        Returns:
+            For each unit: ``unit``, ``tensors``, ``roles``, ``weights``, ``tag``, ``settings`` (as text),
+            ``bits_per_weight``, ``bytes``, ``output_error``, ``kld`` (nats a token, of this unit alone), ``seconds``.
+        """
+        pairs = zip(self.allocation.units, self.allocation.chosen, strict=True)
+        return [option_fields(unit, option) for unit, option in pairs]
+
+    def _repr_html_(self) -> str:
+        """HTML for notebooks: the frontier with the mix, and the option of each unit."""
+        from fourcc.drawing import notebook
+
+        columns = ("unit", "tag", "settings", "bits_per_weight", "bytes", "kld")
+        return notebook.output(notebook.heading(self), self.drawn(), notebook.short_table(self.records(), columns))
+
+    def drawn(self) -> str:
+        """The frontier as SVG, with the mix, uniform mixes and recipes; empty where no option loses anything."""
+        from fourcc.drawing.frontier import Mark, frontier
+
+        points = [(point.nbytes, point.kld) for point in self.points]
+        named = [Mark(each.name, each.allocation.nbytes + self.other_bytes, each.allocation.kld) for each in self.named]
+        here = Mark(self.budget.text, self.plan.nbytes, self.allocation.kld, "file")
+        title = "The least KL divergence for every size, this mix, single formats and recipes"
+        return frontier(points, [here, *named], weights=self.plan.weights, title=title)
 
     @property
     def policy(self) -> Policy:

@@ -22,7 +22,8 @@ import numpy as np
 from xxhash import xxh3_128_digest
 
 from fourcc.errors import FourccError, OutputError, UsageError
-from fourcc.files.write import LONGEST_WRITE, check_target, sync_folder
+from fourcc.files.descriptors import BINARY, read_into, write_some
+from fourcc.files.write import check_target, sync_folder
 
 if TYPE_CHECKING:
     from fourcc.arrays import Floats
@@ -84,7 +85,7 @@ class PartialFile:
         self._fd, self.done, self._worth_keeping = -1, 0, False
 
     def __enter__(self) -> Self:
-        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | (0 if self._resume else os.O_TRUNC)
+        flags = os.O_RDWR | os.O_CREAT | BINARY | (0 if self._resume else os.O_TRUNC)
         with self._named("create"):
             self._fd = os.open(self.path, flags, 0o666)
         try:
@@ -100,16 +101,16 @@ class PartialFile:
         rest = memoryview(data)
         with self._named("write"):
             while rest:
-                count = os.pwrite(self._fd, rest[:LONGEST_WRITE], offset)
+                count = write_some(self._fd, rest, offset)
                 offset, rest = offset + count, rest[count:]
 
     def read_at(self, offset: int, count: int) -> bytes:
         """So many bytes from an offset on, or those up to the end."""
-        parts = []
-        while count and (data := os.pread(self._fd, min(count, LONGEST_WRITE), offset)):
-            parts.append(data)
-            offset, count = offset + len(data), count - len(data)
-        return b"".join(parts)
+        data = bytearray(max(0, min(count, os.fstat(self._fd).st_size - offset)))
+        rest = memoryview(data)
+        while rest and (got := read_into(self._fd, rest, offset)):
+            offset, rest = offset + got, rest[got:]
+        return bytes(data[: len(data) - len(rest)])
 
     def mark(self, done: int, states: Floats) -> None:
         """Notes that so many layers are done, after which the windows are in these states."""
@@ -135,13 +136,21 @@ class PartialFile:
                 with self._named("finish"):
                     os.ftruncate(self._fd, self._nbytes)
                     os.fsync(self._fd)
+                    self._close()
                     self.path.replace(self._target)
                     sync_folder(self._target.parent)
             elif issubclass(kind, FourccError) or not self._worth_keeping:
+                self._close()
                 with contextlib.suppress(OSError):
                     self.path.unlink()
         finally:
+            self._close()
+
+    def _close(self) -> None:
+        """Closes the file, since Windows renames and removes none that is open."""
+        if self._fd >= 0:
             os.close(self._fd)
+            self._fd = -1
 
     # -- what is there
 

@@ -22,8 +22,8 @@ from fourcc.calibration.unit_log import UnitLog
 from fourcc.calibration.units import Group, PlannedUnit, PlannedUnits, notes_on, planned_units
 from fourcc.compute import target_name
 from fourcc.errors import UsageError
-from fourcc.models.evaluation import as_text
 from fourcc.models.staged import StagedNetwork
+from fourcc.models.text_files import as_text
 from fourcc.models.tokenizers.tokenizer import in_use
 from fourcc.models.windows import Cut, Protocol, cut
 from fourcc.progress import OnProgress, counter

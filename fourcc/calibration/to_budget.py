@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -27,9 +27,10 @@ from fourcc.conversion.convert import Result
 from fourcc.conversion.plan import plan
 from fourcc.feedback.feedback import Feedback, as_feedback
 from fourcc.files.write import check_name, check_target
-from fourcc.models.evaluation import read_text
 from fourcc.models.model import Model
+from fourcc.models.text_files import read_text
 from fourcc.models.windows import Protocol
+from fourcc.records import Records
 from fourcc.sources import open_source
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class MeasuredConversion:
 
 
 @attrs.frozen(eq=False)
-class ToBudget:
+class ToBudget(Records):
     """The result of a conversion to a budget.
 
     Attributes:
@@ -76,6 +77,32 @@ class ToBudget:
 
     def __repr__(self) -> str:
         return f"<ToBudget {self.result.path}: {self.kept.name}, KL divergence {self.kept.divergence}>"
+
+    def records(self) -> list[dict[str, Any]]:
+        """The candidates; the first is the output.
+
+        Returns:
+            For each: ``name``, ``kind`` (``mix``, ``uniform`` or ``recipe``), ``bits_per_weight``, ``file_bytes``,
+            ``predicted`` and ``divergence``, KL divergences from the original in nats a token, and ``divergence_low``
+            and ``divergence_high``, the ends of its 95 % interval, None where there is too little text.
+        """
+        fields = ("name", "kind", "bits_per_weight", "file_bytes", "predicted")
+        return [
+            {
+                **{name: getattr(each, name) for name in fields},
+                "divergence": each.divergence.mean,
+                "divergence_low": each.divergence.low,
+                "divergence_high": each.divergence.high,
+            }
+            for each in self.candidates
+        ]
+
+    def _repr_html_(self) -> str:
+        """HTML for notebooks: the candidates, and the frontier."""
+        from fourcc.drawing import notebook
+
+        table = notebook.short_table(self.records(), caption="Candidates within the budget; the first is the output")
+        return notebook.output(notebook.heading(self), table, self.mix.drawn())
 
     @property
     def kept(self) -> MeasuredConversion:

@@ -65,7 +65,7 @@ class UnitLog:
 
     def _write(self, mode: str, line: str) -> None:
         try:
-            with self.path.open(mode, encoding="ascii") as file:
+            with self.path.open(mode, encoding="ascii", newline="\n") as file:
                 file.write(f"{line}\n")
         except OSError as error:
             raise OutputError(f"cannot write the output: {error.strerror or error}", file=self.path) from error

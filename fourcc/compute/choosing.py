@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Callable, Hashable
 from pathlib import Path
@@ -29,6 +30,7 @@ class _Chosen:
     warning: str | None = None
 
 
+_log = logging.getLogger(__name__)
 _choices: dict[tuple[Format, Hashable], _Chosen] = {}
 _warned: set[Format] = set()
 _choices_lock = RLock()
@@ -84,6 +86,7 @@ def _choice(fmt: Format, params: Params | None) -> _Chosen:
                     raise MemoryError from error
                 what = f"no products with the format {fmt.tag}: its kernel cannot be made"
                 raise PluginError(what, found=f"{type(error).__name__}: {error}") from error
+            _log.info("products in %s go by its %s kernel", fmt.tag, _choices[key].kernel.level)
             _warn(fmt, _choices[key])
         return _choices[key]
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from fourcc.container.head_and_tail import read_index
 from fourcc.container.index import PartRecord, TensorRecord
 from fourcc.container.missing_tensor import missing_tensor
 from fourcc.container.sums import refuse_damage
-from fourcc.container.tensor_mapping import TensorMapping
+from fourcc.container.tensor_mapping import TensorMapping, tensor_fields
 from fourcc.errors import IndexDamageError, UsageError
 from fourcc.files.read import ReadFile
 
@@ -60,6 +60,7 @@ class ModelFile(TensorMapping):
         self._records = {record.name: record for record in self.index.tensors}
         self._unchecked = set(self._records) if verify else set[str]()
         self._map: mmap.mmap | None = None
+        self._copied: mmap.mmap | None = None
 
     @property
     def digest(self) -> bytes:
@@ -75,20 +76,28 @@ class ModelFile(TensorMapping):
             IndexDamageError: the file was cut or changed since it was opened.
             UsageError: the file is closed.
         """
+        return self._matrix(name, self._mapped())
+
+    def _matrix(self, name: str, mapped: mmap.mmap) -> QMatrix:
         from fourcc.qmatrix import QMatrix
 
         record = self.record(name)
-        parts = {part.name: self._view(part) for part in record.parts}
+        parts = {part.name: _view(part, mapped) for part in record.parts}
         self._check(record)
         made_by = None if record.provider is None else str(self.index.providers[record.provider])
         return QMatrix(record.tag, record.shape, parts, record.params, name, made_by)
 
-    def _view(self, part: PartRecord) -> Array:
-        import numpy as np
+    def _writable(self, name: str) -> QMatrix:
+        """A tensor in a mapping of the file that copies the pages that are written to, where the system allows one."""
+        import mmap
 
-        from fourcc.dtypes import numpy_dtype
-
-        return np.ndarray(part.shape, numpy_dtype(part.dtype), buffer=self._mapped(), offset=part.offset)
+        self._mapped()  # refuses a file that was closed, or has changed
+        if self._copied is None:
+            try:
+                self._copied = mmap.mmap(self.file.fd, 0, access=mmap.ACCESS_COPY)
+            except OSError:  # it could need more memory than there is
+                return self[name]
+        return self._matrix(name, self._copied)
 
     def _mapped(self) -> mmap.mmap:
         """The whole file, mapped. Raises where it was closed, or has changed since it was opened."""
@@ -166,6 +175,22 @@ class ModelFile(TensorMapping):
     def __len__(self) -> int:
         return len(self._records)
 
+    def _fields(self) -> Iterator[dict[str, Any]]:
+        tied = bool(self.index.hyper.get("tied_embeddings", False))
+        for each in self.index.tensors:
+            yield tensor_fields(each.name, each.shape, str(each.tag), each.nbytes, each, tied=tied)
+
+    def facts(self) -> dict[str, object]:
+        """What the file says of itself, for people: names and values."""
+        hyper = " ".join(f"{name}={value}" for name, value in self.index.hyper.items())
+        return {
+            "architecture": self.index.architecture or "unknown",
+            "hyper-parameters": hyper or None,
+            "id": self.digest.hex(),
+            "bits per weight": float(f"{self.index.bits_per_weight:.4g}"),
+            "bytes of tensors": self.index.nbytes,
+        }
+
     def blob(self, name: str) -> bytes:
         """A blob's bytes, compared with their checksums.
 
@@ -181,7 +206,7 @@ class ModelFile(TensorMapping):
 
     def close(self) -> None:
         """Closes the file; views that are still in use keep the mapping alive."""
-        self._map = None
+        self._map = self._copied = None
         self.file.close()
 
     def __enter__(self) -> Self:
@@ -193,3 +218,11 @@ class ModelFile(TensorMapping):
     def __repr__(self) -> str:
         bits = float(self.index.bits_per_weight)
         return f"<ModelFile {self.path}: {len(self)} tensors, {self.index.weights} weights, {bits:.4g} bits per weight>"
+
+
+def _view(part: PartRecord, mapped: mmap.mmap) -> Array:
+    import numpy as np
+
+    from fourcc.dtypes import numpy_dtype
+
+    return np.ndarray(part.shape, numpy_dtype(part.dtype), buffer=mapped, offset=part.offset)

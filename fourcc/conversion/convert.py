@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import attrs
 from xxhash import xxh3_128
 
 from fourcc.container.index import Index, Provider, SourceRecord
+from fourcc.container.tensor_mapping import tensor_fields
 from fourcc.container.writer import Writer
 from fourcc.conversion.measured_errors import lost
 from fourcc.conversion.pipeline import transcode
@@ -22,12 +24,15 @@ from fourcc.files.write import AtomicFile, check_name, check_space, check_target
 from fourcc.format import Aids
 from fourcc.policy import Policy
 from fourcc.progress import OnProgress, counter
+from fourcc.records import Records
 from fourcc.sources import open_source
 from fourcc.threads import thread_count
 
+_log = logging.getLogger(__name__)
+
 
 @attrs.frozen(repr=False)
-class Result:
+class Result(Records):
     """The result of a conversion.
 
     Attributes:
@@ -41,6 +46,21 @@ class Result:
     digest: bytes
     index: Index
     notes: tuple[str, ...]
+
+    def records(self) -> list[dict[str, Any]]:
+        """The output's tensors, with the fields of `fourcc.open(path).records()`."""
+        tied = bool(self.index.hyper.get("tied_embeddings", False))
+        return [
+            tensor_fields(each.name, each.shape, str(each.tag), each.nbytes, each, tied=tied)
+            for each in self.index.tensors
+        ]
+
+    def _repr_html_(self) -> str:
+        """HTML for notebooks: the output's tensors as a map of layers and kinds."""
+        from fourcc.drawing import notebook
+
+        notes = {f"note {number}": note for number, note in enumerate(self.notes, 1)}
+        return notebook.output(notebook.heading(self), notebook.known_facts(notes), notebook.tensors(self.records()))
 
     def __repr__(self) -> str:
         tensors, bits = len(self.index.tensors), float(self.index.bits_per_weight)
@@ -129,6 +149,7 @@ def _execute(planned: Plan, output: AtomicFile, count: int, progress: OnProgress
     source = planned.source
     stamps = [identity(path) for path in source.files]
     check_space(output.target, planned.file_bytes)
+    _log.info("writing %s with %d threads: about %d bytes", output.target, count, planned.file_bytes)
     with output as out:
         writer = Writer(out)
         providers: dict[Provider, int] = {}

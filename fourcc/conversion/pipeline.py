@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
@@ -14,6 +15,7 @@ import attrs
 from fourcc.arrays import Floats, Parts
 from fourcc.container.index import ErrorRecord, FeedbackRecord, PartRecord, Provider, TensorRecord
 from fourcc.conversion.measured_errors import error_record
+from fourcc.conversion.step_log import tell
 from fourcc.feedback.factors import Factors, hessian_digest
 from fourcc.feedback.feedback import Feedback
 from fourcc.format import Aids, Format
@@ -103,11 +105,15 @@ def transcode(
     tasks = (task for step in steps for task in _tasks(step, encoded[step.decision.tag], factors))
     tiles = in_order(tasks, threads, budget)
     for step in steps:
+        began = time.monotonic()
         if step.copied:
-            yield _copy(step, writer, providers)
+            record = _copy(step, writer, providers)
             report(step.source.name, prod(step.source.shape))
-            continue
-        yield _collect(step, writer, providers, iter(partial(next, tiles), None), report)
+        else:
+            record = _collect(step, writer, providers, iter(partial(next, tiles), None), report)
+        how = "copied" if step.copied else "kept" if step.decision.keep else "encoded"
+        tell(record, how, step.source.tag, time.monotonic() - began)
+        yield record
 
 
 def _tasks(step: Step, whole: int, factors: Factors) -> Iterator[Task[_Tile | None]]:

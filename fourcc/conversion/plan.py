@@ -8,23 +8,25 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from math import prod
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import attrs
 
 from fourcc.arrays import Floats
-from fourcc.container.fields import MAX_DIMENSIONS, MAX_NAME_BYTES
 from fourcc.conversion.activation_ranges import RangeData, calibrated_ranges, source_ranges
+from fourcc.conversion.fallback_notes import fallback_notes
 from fourcc.conversion.file_size import file_bytes
+from fourcc.conversion.kept_policy import as_before, policy_before
 from fourcc.conversion.pipeline import Step, feedback_record
-from fourcc.encoding import check_needs, check_shape
-from fourcc.errors import PluginError, PolicyError, Problem, SourceError, UsageError
+from fourcc.conversion.step_checks import check_step, check_storable
+from fourcc.errors import PluginError, PolicyError, Problem, UsageError
 from fourcc.feedback.feedback import Feedback, as_feedback
 from fourcc.format import Aids
 from fourcc.naming import layer, roles
 from fourcc.networks import left_out
 from fourcc.plugins.registry import registry
 from fourcc.policy import Decision, Policy, TensorInfo
+from fourcc.records import Records
 from fourcc.sources import warnings
 from fourcc.sources.activation_ranges import BLOB as RANGES_BLOB
 from fourcc.sources.activation_ranges import packed_ranges
@@ -46,8 +48,8 @@ class CalibrationData(RangeData, Protocol):
         """Notes on what it cannot say of the tensors whose formats use calibration data."""
 
 
-@attrs.frozen(eq=False)
-class Plan:
+@attrs.frozen(eq=False, repr=False)
+class Plan(Records):
     """The plan of a conversion, decided before anything is written.
 
     Attributes:
@@ -63,6 +65,26 @@ class Plan:
     steps: tuple[Step, ...]
     calibration: CalibrationData | None = None
     ranges: Mapping[str, Floats] = attrs.field(factory=dict)
+
+    def __repr__(self) -> str:
+        bits = 8 * self.nbytes / max(1, self.weights)
+        return f"<Plan for {self.source.path}: {len(self.steps)} tensors, {bits:.4g} bits per weight>"
+
+    def _repr_html_(self) -> str:
+        """HTML for notebooks: the formats as a map of layers and kinds of tensors."""
+        from fourcc.drawing import notebook
+
+        return notebook.output(notebook.heading(self), notebook.tensors(self.records()))
+
+    def records(self) -> list[dict[str, Any]]:
+        """The decision about each tensor, in the order in which they are written.
+
+        Returns:
+            For each: ``name``, ``roles``, ``layer``, ``shape``, ``weights``, ``stored_tag``, ``tag`` and ``settings``
+            (as text) of the output, ``kept``, ``bits_per_weight``, ``bytes``, ``rule`` (index of the rule that
+            decided), and ``fallback_from``, the rule's first format where a later one was taken, else None.
+        """
+        return [step.decision.fields() for step in self.steps]
 
     @property
     def nbytes(self) -> int:
@@ -84,6 +106,7 @@ class Plan:
             *(note for note in source.notes if note not in of_all),
             *warnings(source, taken),
             *lacking,
+            *fallback_notes(self.policy, (step.decision for step in self.steps)),
             *self._of_calibration,
             *self._of_feedback,
         )
@@ -112,11 +135,15 @@ class Plan:
 
     @cached_property
     def blobs(self) -> Mapping[str, bytes]:
-        """The blobs of the output: those of the source, the ranges of activations, the policy."""
+        """The blobs of the output: those of the source, the ranges of activations, the policy.
+
+        A copy of a model.bin keeps the policy that it was made with, to which the numbers of its rules belong.
+        """
         blobs = {name: data for name, data in self.source.blobs.items() if name != RANGES_BLOB}
         if self.ranges:
             blobs[RANGES_BLOB] = packed_ranges(self.ranges)
-        return {**blobs, POLICY_BLOB: self.policy.text.encode()}
+        before = policy_before(self.source, self.policy, (step.source for step in self.steps))
+        return {**blobs, POLICY_BLOB: self.policy.text.encode() if before is None else before}
 
     @cached_property
     def file_bytes(self) -> int:
@@ -137,7 +164,9 @@ class Plan:
     def refuse_unmet(self) -> None:
         """Raises PolicyError where the policy's expectations do not hold."""
         if self.unmet:
-            raise PolicyError(self.unmet, file=self.policy.file)
+            *others, last = self.unmet
+            told = last._replace(hint="`fourcc policy check` shows what each tensor comes to")
+            raise PolicyError([*others, told], file=self.policy.file)
 
 
 def plan(  # noqa: PLR0913 - keyword-only, one an option of the command
@@ -174,6 +203,8 @@ def plan(  # noqa: PLR0913 - keyword-only, one an option of the command
     tied = bool(source.hyper.get("tied_embeddings", False))
     everything = [describe(tensor, tied=tied) for tensor in source.tensors]
     decisions = policy.resolve(everything, wanted={tensor.name for tensor in tensors})
+    if policy_before(source, policy, tensors) is not None:
+        decisions = [as_before(*each) for each in zip(tensors, decisions, strict=True)]
     known = _known_aids(source, aids or {}, calibration)
     settings = as_feedback(feedback)
     steps = tuple(
@@ -185,8 +216,8 @@ def plan(  # noqa: PLR0913 - keyword-only, one an option of the command
         raise UsageError("error feedback needs Hessians, and there is none", file=source.path, hint=hint)
     refuse_encoding(source, (step.source.name for step in steps if not step.decision.keep))
     for step in steps:
-        _check_storable(step.source, source.path)
-        _check_step(step)
+        check_storable(step.source, source.path)
+        check_step(step)
     names = [step.source.name for step in steps]
     static = activations == "static"
     ranges = calibrated_ranges(calibration, source, names) if static else source_ranges(source, names)
@@ -263,23 +294,3 @@ def _selected(source: Source, include: tuple[str, ...], exclude: tuple[str, ...]
         what = f"--include and --exclude leave none of the {len(source.tensors)} tensors"
         raise UsageError(what, file=source.path, hint="`fourcc inspect` lists the names.")
     return tensors
-
-
-def _check_storable(tensor: SourceTensor, file: Path) -> None:
-    """Raises SourceError for a name or a shape that no container can hold."""
-    if "\0" in tensor.name or not 1 <= len(tensor.name.encode()) <= MAX_NAME_BYTES:
-        expected = f"1 to {MAX_NAME_BYTES} bytes without NUL"
-        raise SourceError("the tensor's name cannot be stored", file=file, tensor=tensor.name, expected=expected)
-    if len(tensor.shape) > MAX_DIMENSIONS:
-        found, expected = f"{len(tensor.shape)} dimensions", f"at most {MAX_DIMENSIONS}"
-        raise SourceError("the shape cannot be stored", file=file, tensor=tensor.name, found=found, expected=expected)
-
-
-def _check_step(step: Step) -> None:
-    """Raises now what would else be raised when the tensor's turn comes: no decoder, no calibration data."""
-    if step.decision.keep:
-        return
-    _ = step.source.format  # raises where it is missing: the tensor has to be decoded
-    check_needs(registry[step.decision.tag], step.aids, step.source.shape, step.source.name)
-    if step.feedback is not None and step.aids.hessian is not None:
-        check_shape("hessian", step.aids.hessian, step.source.shape, step.source.name)

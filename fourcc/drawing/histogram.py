@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 
 from fourcc.drawing.markup import element, number, text
 
 WIDTH, HEIGHT = 480, 150  # units of the drawing
+TALL = 250  # of the highest bar, in the units of its path
 FOOT, SIDE = 20, 8  # room for the numbers below the bars, and beside them
 
 
@@ -37,12 +38,11 @@ def histogram(
     top = max((share for some in shares for share in some), default=0.0) or 1.0
     drawn = []
     if before:
-        drawn.append(_staircase(_heights(shares[1], top), class_="fc-before", fill="#b9c3cf"))
-        paint = {"class_": "fc-line", "fill": "none", "stroke": "#0b5cad", "vector_effect": "non-scaling-stroke"}
-        drawn.append(_staircase(_heights(shares[0], top), **paint))
+        drawn.append(_staircase(_heights(shares[1], top), "fc-before"))
+        drawn.append(_staircase(_heights(shares[0], top), "fc-line"))
     else:
         shape = _apart if codes else _staircase
-        drawn.append(shape(_heights(shares[0], top), class_="fc-bars", fill="#0b5cad"))
+        drawn.append(shape(_heights(shares[0], top), "fc-bars"))
     return element(
         "svg",
         element("title", text(title)),
@@ -60,52 +60,52 @@ def _shares(counts: Sequence[int]) -> list[float]:
 
 
 def _heights(shares: Sequence[float], top: float) -> list[int]:
-    """Heights in thousandths of the highest bar; a bar of few weights is still seen."""
-    return [max(5, round(1000 * share / top)) if share > 0 else 0 for share in shares]
+    """Heights, the highest bar's being `TALL`; a bar of few weights is still seen."""
+    return [max(1, round(TALL * share / top)) if share > 0 else 0 for share in shares]
 
 
 def _place(share: float) -> float:
     return SIDE + share * (WIDTH - 2 * SIDE)
 
 
-def _scaled(path: str, bars: int, paint: Mapping[str, str]) -> str:
-    """A path in which a bar is 1 wide and the highest one 1000 high: short, since a page may have thousands."""
+def _scaled(path: str, bars: int, kind: str) -> str:
+    """A path in which a bar is 1 wide and the highest one `TALL` high: short, since a page may have thousands."""
     across = (WIDTH - 2 * SIDE) / max(1, bars)
-    up = (HEIGHT - FOOT - 6) / 1000
+    up = (HEIGHT - FOOT - 6) / TALL
     move = f"translate({SIDE} {HEIGHT - FOOT}) scale({across:.5g} -{up:.4g})"
-    return element("path", d=path, transform=move, **paint)
+    return element("path", d=path, transform=move, class_=kind)
 
 
-def _staircase(heights: Sequence[int], **paint: str) -> str:
+def _staircase(heights: Sequence[int], kind: str) -> str:
     """Bars side by side, as one outline."""
     path, before = "M0 0", 0
     for height, some in groupby(heights):
         path += (f"v{height - before}" if height != before else "") + f"h{len(list(some))}"
         before = height
-    return _scaled(f"{path}V0z", len(heights), paint)
+    return _scaled(f"{path}V0z", len(heights), kind)
 
 
-def _apart(heights: Sequence[int], **paint: str) -> str:
+def _apart(heights: Sequence[int], kind: str) -> str:
     """Bars with gaps between them."""
     bars = [f"M{place + 0.1:g} 0v{height}h.8V0" for place, height in enumerate(heights) if height]
-    return _scaled("".join(bars), len(heights), paint)
+    return _scaled("".join(bars), len(heights), kind)
 
 
 def _axis(ends: tuple[float, float], *, open_ends: bool, codes: bool) -> list[str]:
     low, high = ends
     floor = HEIGHT - FOOT
     signs = ("≤ ", "≥ ") if open_ends else ("", "")
-    lines = [element("path", d=f"M{SIDE} {floor}h{WIDTH - 2 * SIDE}", class_="fc-axis", stroke="#77808c", fill="none")]
-    labels: list[tuple[float, str, str]] = [
-        (SIDE, "start", f"{signs[0]}{number(low, 3)}"),
+    lines = [element("path", d=f"M{SIDE} {floor}h{WIDTH - 2 * SIDE}", class_="fc-axis")]
+    labels: list[tuple[float, str | None, str]] = [
+        (SIDE, None, f"{signs[0]}{number(low, 3)}"),
         (WIDTH - SIDE, "end", f"{signs[1]}{number(high, 3)}"),
     ]
     if low < 0 < high and not codes:
         place = _place(-low / (high - low))
-        lines.append(element("path", d=f"M{place:.5g} {floor}v4", class_="fc-axis", stroke="#77808c", fill="none"))
+        lines.append(element("path", d=f"M{place:.5g} {floor}v4", class_="fc-axis"))
         if 0.15 < -low / (high - low) < 0.85:
             labels.append((round(place, 1), "middle", "0"))
     return lines + [
-        element("text", text(label), x=x, y=HEIGHT - 5, text_anchor=anchor, font_size=11, class_="fc-label")
+        element("text", text(label), x=x, y=HEIGHT - 5, text_anchor=anchor, class_="fc-label")
         for x, anchor, label in labels
     ]

@@ -17,6 +17,7 @@ from fourcc.drawing.palette import STEPS, Scale
 from fourcc.drawing.steps import DIGITS, Classes, classes
 from fourcc.errors import shown
 
+HEADING, BESIDE = 40, 120  # characters of a heading, and of a name beside the layers; longer ones are cut
 LETTERS: Mapping[Scale, str] = {"bits": "b", "error": "e", "kld": "k"}  # of the classes in the markup
 
 
@@ -136,7 +137,9 @@ def _switch(measures: Sequence[MapMeasure], key: str) -> str:
         )
         for place, each in enumerate(measures)
     ]
-    return element("fieldset", element("legend", "Colour by"), *options, class_="fc-switch")
+    return element(
+        "fieldset", element("legend", "Colour by"), *options, class_="fc-switch" if len(measures) > 1 else "fc-fixed"
+    )
 
 
 def _legend(measures: Sequence[MapMeasure], legends: Mapping[Scale, Classes]) -> str:
@@ -189,9 +192,9 @@ def _head(columns: Sequence[MapColumn]) -> str:
     return element("thead", element("tr", first, *over), element("tr", *titles))
 
 
-def _breakable(title: str) -> str:
+def _breakable(title: str, longest: int = HEADING) -> str:
     """A heading that may be broken after its underscores and dots."""
-    return text(title).replace("_", "_<wbr>").replace(".", ".<wbr>")
+    return text(title, longest).replace("_", "_<wbr>").replace(".", ".<wbr>")
 
 
 def _classes_of(cell: MapCell, measures: Sequence[MapMeasure], legends: Mapping[Scale, Classes]) -> str:
@@ -215,7 +218,7 @@ def _body(cell: MapCell, measures: Sequence[MapMeasure], *, named: bool) -> str:
         element("span", text(_value(cell.values.get(each.scale))), class_=f"fc-v fc-v{LETTERS[each.scale]}")
         for each in measures
     ]
-    name = element("em", _breakable(cell.name)) if named else ""
+    name = element("em", _breakable(cell.name, BESIDE)) if named else ""
     content = [name, element("b", label), *values]
     if not cell.href:
         return element("span", *content, class_="fc-cell")

@@ -114,8 +114,8 @@ def _order(value: object) -> str | None:
 def bar(share: float) -> str:
     """A bar as long as a share from 0 to 1, for a cell; the number beside it says the same."""
     length = round(100 * min(1.0, max(0.0, share)), 2)
-    filled = element("path", d=f"M0 0h{length}v8H0z", class_="fc-bars", fill="#0b5cad")
-    ground = element("path", d="M0 0h100v8H0z", class_="fc-ground", fill="#eef0f3")
+    filled = element("path", d=f"M0 0h{length}v8H0z", class_="fc-bars")
+    ground = element("path", d="M0 0h100v8H0z", class_="fc-ground")
     return element(
         "svg", ground, filled, viewBox="0 0 100 8", class_="fc-share", aria_hidden="true", preserveAspectRatio="none"
     )

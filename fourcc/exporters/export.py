@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from math import prod
 from pathlib import Path
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fourcc.container.index import ErrorRecord
+
+
+_log = logging.getLogger(__name__)
 
 
 @attrs.frozen(eq=False)
@@ -228,6 +232,7 @@ def _execute(
     source, (target, *beside) = planned.source, targets
     stamps = [identity(path) for path in source.files]
     check_space(target, planned.file_bytes)
+    _log.info("writing %s with %d threads: %s, about %d bytes", target, count, planned.kind.name, planned.file_bytes)
     with Files(target, planned.layout) as files:
         sink = PlacedFile(files.output, planned.layout)
         providers: dict[Provider, int] = {}

@@ -11,16 +11,13 @@ import contextlib
 import os
 import secrets
 import shutil
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Self
 
 from fourcc.errors import OutputError, UsageError, listed
+from fourcc.files.descriptors import BINARY, HAS_LOCKS, lock
 from fourcc.files.write import NAME_CHARS, SUFFIX, errors_named, real_path, sync_folder
-
-if sys.platform != "win32":  # Windows has no flock, so the folder of a killed run stays
-    import fcntl
 
 WEIGHTS = (".safetensors", ".safetensors.index.json", ".gguf")  # endings of files that readers of a folder take up
 _SHOWN = 4  # names in a message
@@ -119,17 +116,17 @@ class AtomicFolder:
 
 def _locked(folder: Path) -> int:
     """A descriptor with the lock that shows that the writer lives; -1 where the system has none."""
-    if sys.platform == "win32":
+    if not HAS_LOCKS:
         return -1
-    fd = os.open(folder, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    fd = os.open(folder, os.O_RDONLY | BINARY)
     with contextlib.suppress(OSError):  # a file system without locks, where `_remove_stale` removes nothing
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock(fd)
     return fd
 
 
 def _remove_stale(home: Path, stem: str) -> None:
-    """Removes the temporary folders of killed runs to this target."""
-    if sys.platform == "win32":
+    """Removes the temporary folders of killed runs to this target; without locks they stay."""
+    if not HAS_LOCKS:
         return
     for path in home.iterdir():
         if not (path.name.startswith(stem) and path.name.endswith(SUFFIX) and path.is_dir()):
@@ -137,7 +134,7 @@ def _remove_stale(home: Path, stem: str) -> None:
         with contextlib.suppress(OSError):
             fd = os.open(path, os.O_RDONLY)
             try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while the writer lives, or without locks
+                lock(fd)  # fails while the writer lives, or without locks
                 shutil.rmtree(path, ignore_errors=True)
             finally:
                 os.close(fd)

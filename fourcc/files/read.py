@@ -7,8 +7,7 @@ import stat
 from pathlib import Path
 
 from fourcc.errors import InputError, UsageError
-
-LONGEST_READ = 1 << 30  # Linux reads at most 2 GiB - 4 KiB at once
+from fourcc.files.descriptors import BINARY, LONGEST, read_into
 
 
 class ReadFile:
@@ -27,7 +26,7 @@ class ReadFile:
     def __init__(self, path: Path, error: type[InputError] = InputError, fd: int | None = None) -> None:
         self.path = path
         self._error = error
-        flags = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
+        flags = os.O_RDONLY | BINARY | getattr(os, "O_NONBLOCK", 0)
         self.fd = os.open(path, flags) if fd is None else fd
         status = os.fstat(self.fd)
         if not stat.S_ISREG(status.st_mode):
@@ -51,7 +50,7 @@ class ReadFile:
         data = bytearray(count)
         rest = memoryview(data)
         while rest:
-            got = self._read_into(rest[:LONGEST_READ], offset)
+            got = self._read_into(rest, offset)
             if not got:
                 raise self._early(offset, len(rest))
             offset, rest = offset + got, rest[got:]
@@ -59,9 +58,9 @@ class ReadFile:
 
     def _read_into(self, run: memoryview, offset: int) -> int:
         try:
-            return os.preadv(self.fd, [run], offset)
+            return read_into(self.fd, run, offset)
         except OSError as error:
-            what = f"{error.strerror or error} (reading {len(run)} bytes at byte {offset})"
+            what = f"{error.strerror or error} (reading {min(len(run), LONGEST)} bytes at byte {offset})"
             raise OSError(error.errno, what, str(self.path)) from error
 
     def _early(self, offset: int, lacking: int) -> InputError:

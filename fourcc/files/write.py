@@ -11,30 +11,31 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import os
 import secrets
 import shutil
 import stat
-import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Self
 
 from fourcc.errors import OutputError, UsageError
+from fourcc.files.descriptors import BINARY, HAS_LOCKS, lock, write_some
 
-if sys.platform != "win32":  # Windows has no flock, so the file of a killed run stays
-    import fcntl
-
+_log = logging.getLogger(__name__)
 SUFFIX = ".fourcc-tmp"
 NAME_CHARS = 50  # of the target's name in the temporary file's name: at most 200 bytes of the 255 that a name may have
 FOREIGN_SUFFIXES = frozenset({".gguf", ".safetensors"})  # of files that `fourcc export` writes
 RESERVE = 1 << 20  # bytes beyond the estimate that must be free
 NO_FOLDER_FLUSH = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF})
-LONGEST_WRITE = 1 << 30  # Linux writes at most 2 GiB - 4 KiB at once
 
 
 def check_name(output: Path | None) -> None:
     """Refuses an output whose name says that it is a file of another kind. Raises UsageError."""
+    if output is not None and str(output) == "-":
+        what = "a model.bin is not written to standard output: its parts are not written in order"
+        raise UsageError(what, hint="Give -o FILE; ./- is taken for - as well.")
     suffix = "" if output is None else output.suffix.lower()
     if output is not None and suffix in FOREIGN_SUFFIXES:
         raise UsageError(
@@ -118,7 +119,7 @@ class AtomicFile:
         rest = memoryview(data).cast("B")
         with errors_named(self.target, "write"):
             while rest:
-                count = os.pwrite(self._fd, rest[:LONGEST_WRITE], offset)
+                count = write_some(self._fd, rest, offset)
                 if not count:
                     raise OSError(errno.EIO, "nothing was written")
                 offset, rest = offset + count, rest[count:]
@@ -135,15 +136,23 @@ class AtomicFile:
         assert self._temporary is not None
         with errors_named(self.target, "finish"):
             os.fsync(self._fd)
+            if not HAS_LOCKS:
+                self._close()
             self._temporary.replace(self.target)
             self._temporary = None
             sync_folder(self.target.parent)
+        _log.info("wrote %s: %d bytes", self.target, self.size)
 
     def _discard(self) -> None:
+        if not HAS_LOCKS:
+            self._close()
         if self._temporary is not None:
             with contextlib.suppress(OSError):
                 self._temporary.unlink()
             self._temporary = None
+        self._close()
+
+    def _close(self) -> None:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
@@ -174,7 +183,7 @@ def _create(target: Path) -> tuple[Path, int]:
     mode = 0o666 if replaced is None else 0o600  # less the bits that the umask takes
     while True:
         temporary = target.with_name(f".{target.name[:NAME_CHARS]}.{secrets.token_hex(6)}{SUFFIX}")
-        fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), mode)
+        fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | BINARY, mode)
         if _lock(fd) and temporary.exists():  # else another run removed it between the two calls, as a dead run's
             if replaced is not None:
                 _pass_on(replaced, fd)
@@ -188,7 +197,7 @@ def _pass_on(replaced: os.stat_result, fd: int) -> None:
     Where the group cannot be kept, the mode's bits for the group become those for everybody, so that nobody gains a
     right.
     """
-    if sys.platform == "win32":
+    if not hasattr(os, "fchown"):  # Windows
         return
     for owner, group in ((replaced.st_uid, -1), (-1, replaced.st_gid)):
         with contextlib.suppress(OSError):
@@ -202,10 +211,8 @@ def _pass_on(replaced: os.stat_result, fd: int) -> None:
 
 def _lock(fd: int) -> bool:
     """Takes the lock that shows that the writer lives; False where another process has it."""
-    if sys.platform == "win32":
-        return True
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock(fd)
     except BlockingIOError:
         return False
     except OSError:  # a file system without locks, where `_remove_stale` removes nothing
@@ -214,8 +221,8 @@ def _lock(fd: int) -> bool:
 
 
 def _remove_stale(target: Path) -> None:
-    """Removes the temporary files of killed runs to this target."""
-    if sys.platform == "win32":
+    """Removes the temporary files of killed runs to this target; without locks they stay."""
+    if not HAS_LOCKS:
         return
     prefix = f".{target.name[:NAME_CHARS]}."
     for path in target.parent.iterdir():
@@ -224,7 +231,7 @@ def _remove_stale(target: Path) -> None:
         with contextlib.suppress(OSError):
             fd = os.open(path, os.O_RDWR)
             try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while the writer lives, or without locks
+                lock(fd)  # fails while the writer lives, or without locks
                 path.unlink()
             finally:
                 os.close(fd)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -17,13 +17,22 @@ from fourcc.models.model import ActivationMode, Model
 from fourcc.models.opening import open_to_run
 from fourcc.models.same_tokens import check_same_tokens
 from fourcc.models.scoring import ScoredModel, Scores
+from fourcc.models.text_files import read_text
 from fourcc.models.tokenizers import in_use
 from fourcc.models.windows import Cut, Protocol, cut
 from fourcc.progress import OnProgress, counter
+from fourcc.records import Records
 
 if TYPE_CHECKING:
     from fourcc.models.intervals import Interval
     from fourcc.models.transformer import RangeUse
+WORDS = {  # for people
+    "loss": "loss, nats a token",
+    "perplexity": "perplexity",
+    "divergence": "KL divergence from the reference, nats a token",
+    "agreement": "top-1 agreement",
+    "ratio": "perplexity by the reference's",
+}
 _NAME = 255  # characters of a file's name
 
 
@@ -41,7 +50,7 @@ class EvaluatedModel:
 
 
 @attrs.frozen(repr=False)
-class Evaluation:
+class Evaluation(Records):
     """The measures of a model on a text.
 
     Attributes:
@@ -98,6 +107,38 @@ class Evaluation:
     def ratio(self) -> Interval | None:
         """Perplexity divided by the reference's; None where there is none."""
         return None if self.reference is None else self.scores.ratio(self.reference)
+
+    def records(self) -> list[dict[str, Any]]:
+        """The measures, as one record, so that the records of several evaluations are one table.
+
+        Returns:
+            A single dict: ``tokens``, ``context``, ``exact``; and ``loss``, ``perplexity``, ``divergence`` (KL
+            divergence from the reference in nats a token), ``agreement`` (top-1, 0 to 1), ``ratio`` (of perplexities),
+            each with ``_low`` and ``_high``, the ends of its 95 % interval; ``noise_floor``. None where there is no
+            reference, or too little text for an interval.
+        """
+        record: dict[str, Any] = {"tokens": self.tokens, "context": self.protocol.context, "exact": self.exact}
+        for name, interval in self.measures.items():
+            for end, attribute in (("", "mean"), ("_low", "low"), ("_high", "high")):
+                record[name + end] = None if interval is None else getattr(interval, attribute)
+        return [{**record, "noise_floor": self.noise_floor}]
+
+    @property
+    def measures(self) -> dict[str, Interval | None]:
+        """All measures by their names; None: there is no reference."""
+        return {name: getattr(self, name) for name in ("loss", "perplexity", "divergence", "agreement", "ratio")}
+
+    def _repr_html_(self) -> str:
+        """HTML for notebooks: a row for each measure."""
+        from fourcc.drawing import notebook
+
+        rows = [
+            {"measure": WORDS[name], "mean": interval.mean, "low": interval.low, "high": interval.high}
+            for name, interval in self.measures.items()
+            if interval is not None
+        ]
+        caption = f"Evaluation on {self.tokens} tokens, with 95 % intervals"
+        return notebook.output(notebook.short_table(rows, caption=caption))
 
     def __repr__(self) -> str:
         text = f"<Evaluation of {self.tokens} tokens: perplexity {self.perplexity}"
@@ -177,20 +218,6 @@ def common_context(models: Sequence[Model], wanted: int = 0) -> int:
 
 def _architecture(model: Model) -> Architecture:
     return Architecture.of(model.index.architecture, model.index.hyper, model.path)
-
-
-def read_text(path: Path) -> str:
-    """The text in a file. Raises UsageError where it is not UTF-8, OSError where it cannot be read."""
-    return as_text(path.read_bytes(), path)
-
-
-def as_text(data: bytes, path: Path) -> str:
-    """The text in the bytes of a file; every kind of line end becomes a line feed. Raises UsageError: not UTF-8."""
-    try:
-        return data.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
-    except UnicodeDecodeError as error:
-        found = f"byte 0x{data[error.start]:02x}"
-        raise UsageError("the text is not UTF-8", file=path, offset=error.start, found=found) from error
 
 
 def measure(

@@ -6,21 +6,30 @@ converts other files than a model.bin into a temporary one.
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, overload
 
 from fourcc.container.head_and_tail import recognisable
 from fourcc.models.model import Model
 
 # Looking at a model.bin must load neither numpy nor a reader of checkpoints: imports of both stand where they are used.
 if TYPE_CHECKING:
-    from contextlib import ExitStack
-
     from fourcc.policy import Policy
     from fourcc.sources.source import Source
 
 
-def open_to_look(path: str | Path, *, tokenizer: str | Path | None = None, verify: bool = True) -> Model | Source:
+@overload
+def open_to_look(
+    path: str | Path, *, tokenizer: str | Path | None = None, verify: bool = True, run: Literal[True]
+) -> Model: ...
+@overload
+def open_to_look(
+    path: str | Path, *, tokenizer: str | Path | None = None, verify: bool = True, run: bool = False
+) -> Model | Source: ...
+def open_to_look(
+    path: str | Path, *, tokenizer: str | Path | None = None, verify: bool = True, run: bool = False
+) -> Model | Source:
     """Opens whatever `fourcc inspect` knows: a model.bin gives a `Model`, any other checkpoint a `Source`.
 
     Both map tensor names to `QMatrix`, are context managers, and have `path`, `kind`, `architecture` and `hyper`.
@@ -29,6 +38,8 @@ def open_to_look(path: str | Path, *, tokenizer: str | Path | None = None, verif
         path: a file, or a folder that holds one model.
         tokenizer: a tokenizer file to go with it, in place of the one that the file brings.
         verify: whether tensors of a model.bin are compared with their sums when they are first used.
+        run: whether any checkpoint gives a `Model`, which can generate: others than a model.bin are converted into a
+            temporary file, every tensor as it is stored. What is odd about them is logged as a warning.
 
     Raises:
         InputError: it is of no kind known here, or damaged, or the tokenizer is not one of this model.
@@ -36,6 +47,8 @@ def open_to_look(path: str | Path, *, tokenizer: str | Path | None = None, verif
     """
     path = Path(path)
     if not _is_model_bin(path):
+        if run:
+            return _made_to_run(path, tokenizer, verify=verify)
         from fourcc.sources import open_source
 
         return open_source(path, tokenizer)
@@ -81,6 +94,17 @@ def open_to_run(
         model = stack.enter_context(Model(path, verify=verify, fd=fd))
     stack.enter_context(model.unchanged())
     return model, notes
+
+
+def _made_to_run(path: Path, tokenizer: str | Path | None, *, verify: bool) -> Model:
+    """A checkpoint as a model in a temporary file without a name, which goes when the model is closed."""
+    import logging
+
+    with ExitStack() as stack:
+        fd, notes = _converted(path, stack, tokenizer, None)
+    for note in notes:
+        logging.getLogger(__name__).warning("%s: %s", path, note)
+    return Model(path, verify=verify, fd=fd)
 
 
 def _is_model_bin(path: Path) -> bool:

@@ -56,11 +56,11 @@ def lies_in_memory(folder: Path, mounts: Path = MOUNTS) -> bool:
         folder: an existing folder.
         mounts: Linux's table of mounts; a line holds number, parent, major:minor, ... - kind of file system.
     """
+    try:
+        lines = mounts.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:  # not Linux
+        return False
     device = folder.stat().st_dev
     number = f"{os.major(device)}:{os.minor(device)}"
-    try:
-        lines = mounts.read_text(errors="replace").splitlines()
-    except OSError:
-        return False
     kinds = {line.split()[2]: line.partition(" - ")[2].split(" ")[0] for line in lines}
     return kinds.get(number) in IN_MEMORY

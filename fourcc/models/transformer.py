@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from functools import lru_cache
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from fourcc.arrays import Floats
     from fourcc.compute.programs import Program
     from fourcc.models.architecture import Architecture
+
+
+_log = logging.getLogger(__name__)
 
 
 @attrs.frozen
@@ -70,7 +75,11 @@ class Transformer:
         self.architecture = architecture
         self.context = min(context or architecture.seq_len, architecture.longest)
         self.threads = thread_count(threads)
+        began = time.monotonic()
         self.weights: Weights = WeightsLoader(architecture, find, packed).load()
+        _log.info("packed the weights for products: %.3f s", time.monotonic() - began)
+        sizes = architecture.n_layers, self.context, self.threads
+        _log.info("the network has %d layers, room for %d positions, %d threads", *sizes)
         self._begin(exact=False)
 
     def exactly(self) -> Transformer:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import queue
 import re
-import select
 import signal
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -70,7 +71,7 @@ def ends_of_imports(targets: Sequence[str], limit: float | None = None) -> dict[
 
 def _import(targets: Sequence[str], limit: float) -> End | None:
     """How a process that imports targets ended early; None where it came to its end."""
-    with tempfile.TemporaryFile("w+", errors="replace") as said:
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
         process = start("fourcc.plugins.child", {}, said)
         try:
             tell(process, {"targets": list(targets), "limit": limit})
@@ -90,17 +91,26 @@ def _import(targets: Sequence[str], limit: float) -> End | None:
 def _answers(process: subprocess.Popen[bytes], count: int, limit: float) -> tuple[int, bool]:
     """Number of imports that returned, and whether one takes longer than the limit."""
     assert process.stdout is not None
-    poll = select.poll()
-    poll.register(process.stdout)
+    said: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    Thread(target=_pass_on, args=(os.dup(process.stdout.fileno()), said), daemon=True).start()
     done = 0
     while done < count:
-        if not poll.poll(1000 * limit):
+        try:
+            text = said.get(timeout=limit)
+        except queue.Empty:
             return done, True
-        said = os.read(process.stdout.fileno(), 1 << 12)
-        if not said:
+        if not text:
             break
-        done += said.count(b"\n")
+        done += text.count(b"\n")
     return done, False
+
+
+def _pass_on(fd: int, said: queue.SimpleQueue[bytes]) -> None:
+    """Passes on what comes from a descriptor, and closes it; Windows cannot wait for a pipe with a limit."""
+    with open(fd, "rb", buffering=0) as pipe:
+        while text := pipe.read(1 << 12):
+            said.put(text)
+    said.put(b"")
 
 
 def start(module: str, settings: Mapping[str, str], said: IO[Any]) -> subprocess.Popen[bytes]:
@@ -139,7 +149,10 @@ def tell(process: subprocess.Popen[bytes], job: Mapping[str, object]) -> None:
 def end_group(process: subprocess.Popen[bytes]) -> None:
     """Ends a process, and all that it has started."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGKILL)
+        else:  # Windows ends the process alone
+            process.kill()
     process.wait()
     assert process.stdout is not None
     process.stdout.close()

@@ -12,11 +12,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from threading import RLock
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fourcc.errors import DuplicateTagError, MissingFormatError, PluginError, UsageError
 from fourcc.plugins.entries import FORMATS, OWN, Entry, allowed_by_environment, installed_entries
 from fourcc.plugins.loading import NOT_ALLOWED, ONE_OF_TWO, Broken, Loader, checked_format
+from fourcc.records import Records
 from fourcc.tags import FourCC, as_tag
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ T = TypeVar("T")
 UNPACKAGED = "unpackaged"  # stands for the distribution of a format that has none
 
 
-class Registry(Mapping[FourCC | str, "Format"]):
+class Registry(Mapping[FourCC | str, "Format"], Records):
     """The installed formats by their tags.
 
     `registry["Q4_0"]` is a format, imported at first use. Iteration, `len` and `in` go by the declared tags and import
@@ -170,6 +171,32 @@ class Registry(Mapping[FourCC | str, "Format"]):
             except PluginError:
                 continue
             yield found
+
+    def records(self) -> list[dict[str, Any]]:
+        """The formats that can be used; all are imported for it, as `working` does.
+
+        Returns:
+            For each: ``tag``, ``name``, ``summary``, ``bits_per_weight`` (of a large matrix, with default parameters),
+            ``block``, ``real`` (not integers), ``encodes``, ``native`` (whether it has a kernel of its own), ``needs``
+            and ``uses`` (calibration data), ``foreign`` (its ids elsewhere) and ``provider``.
+        """
+        return [
+            {
+                **fmt.fields(),
+                "encodes": fmt.encode is not None,
+                "native": fmt.kernel is not None,
+                "provider": entry.owner,
+            }
+            for fmt, entry in self.working()
+        ]
+
+    def _repr_html_(self) -> str:
+        """HTML for notebooks: the formats, fewest bits first."""
+        from fourcc.drawing import notebook
+
+        rows = sorted(self.records(), key=lambda record: (record["bits_per_weight"], record["tag"]))
+        columns = ("tag", "bits_per_weight", "block", "encodes", "native", "needs", "provider", "summary")
+        return notebook.output(notebook.short_table(rows, columns, caption=f"{len(rows)} formats"))
 
     @contextlib.contextmanager
     def trying(self, fmt: Format, owner: tuple[str, str] = (UNPACKAGED, "0")) -> Iterator[Format]:

@@ -16,7 +16,7 @@ from fourcc.plugins.registry import Registry, registry
 from fourcc.policy.asked_formats import rule_targets
 from fourcc.policy.expectations import Expectations
 from fourcc.policy.places import Places, Problems
-from fourcc.policy.recipes import read_recipe
+from fourcc.policy.recipes import RECIPE, read_recipe
 from fourcc.policy.resolve import Resolver
 from fourcc.policy.rule import Decision, Rule, TensorInfo
 from fourcc.policy.schema import Schema
@@ -48,6 +48,14 @@ class Policy:
     file: str | None = None
     expect: Expectations | None = None
     _places: Places = attrs.field(factory=Places, eq=False, repr=False)
+
+    def _repr_html_(self) -> str:
+        """HTML for notebooks: the policy's text."""
+        from fourcc.drawing import notebook
+
+        words = f"{len(self.rules)} rule{'s' * (len(self.rules) != 1)}"
+        head = notebook.known_facts({"policy": words, "file": self.file})
+        return notebook.output(head, notebook.short_text(self.text, "Policy"))
 
     @classmethod
     def parse(cls, text: str, file: object = None) -> Policy:
@@ -164,6 +172,11 @@ class Policy:
         """
         text, file = read_recipe(name)
         return cls.parse(text, file)
+
+    @property
+    def is_recipe(self) -> bool:
+        """Whether it is one of those that the package ships."""
+        return self.file is not None and self.file.startswith(RECIPE)
 
     @classmethod
     def keep(cls) -> Policy:

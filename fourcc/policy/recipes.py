@@ -11,6 +11,7 @@ from fourcc.errors import UsageError
 from fourcc.plugins.registry import registry
 from fourcc.policy.places import nearest
 
+RECIPE = "recipe "  # before the name of one in messages
 SUFFIX = ".toml"
 _USUAL = "_m"  # a mix without a size means the middle one of several sizes
 
@@ -30,7 +31,12 @@ class Recipe:
 
 def recipes() -> list[Recipe]:
     """All recipes, sorted by name."""
-    return [Recipe(name, _summary(name, file.read_text())) for name, file in sorted(_files().items())]
+    return [Recipe(name, _summary(name, file.read_text(encoding="utf-8"))) for name, file in sorted(_files().items())]
+
+
+def recipe_names() -> list[str]:
+    """Names of all recipes, sorted."""
+    return sorted(_files())
 
 
 def read_recipe(name: str) -> tuple[str, str]:
@@ -43,7 +49,7 @@ def read_recipe(name: str) -> tuple[str, str]:
     if recipe is None:
         hint = _format_hint(name) or nearest(name, known, 3) or "`fourcc policy recipes` lists them."
         raise UsageError(f"there is no recipe {name!r}", hint=f"{hint[:1].upper()}{hint[1:]}")
-    return known[recipe].read_text(), f"recipe {recipe}"
+    return known[recipe].read_text(encoding="utf-8"), f"{RECIPE}{recipe}"
 
 
 def recipe_named(name: str) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 from math import prod
+from typing import Any
 
 import attrs
 
@@ -12,7 +13,7 @@ from fourcc.geometry import split_shape
 from fourcc.policy.conditions import Condition
 from fourcc.policy.globs import Globs
 from fourcc.policy.layers import Layers
-from fourcc.settings import Params
+from fourcc.settings import Params, settings_text
 from fourcc.tags import FourCC
 
 
@@ -124,3 +125,22 @@ class Decision:
     fallback_from: FourCC | None
     bits_per_weight: Fraction
     nbytes: int
+
+    def fields(self) -> dict[str, Any]:
+        """The decision as a record: see `Plan.records`."""
+        tensor = self.tensor
+        return {
+            "name": tensor.name,
+            "roles": list(tensor.roles),
+            "layer": tensor.layer,
+            "shape": list(tensor.shape),
+            "weights": prod(tensor.shape),
+            "stored_tag": str(tensor.tag),
+            "tag": str(self.tag),
+            "settings": settings_text({**self.params, **self.options}.items()) or None,
+            "kept": self.keep,
+            "bits_per_weight": float(self.bits_per_weight),
+            "bytes": self.nbytes,
+            "rule": self.rule,
+            "fallback_from": None if self.fallback_from is None else str(self.fallback_from),
+        }

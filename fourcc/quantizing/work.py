@@ -23,7 +23,7 @@ from fourcc.errors import PolicyError, UsageError
 from fourcc.exporters.export import check_targets, execute_export, exported_bytes, fitted_plan, laid_out, plan_export
 from fourcc.exporters.forced_pre import with_pre
 from fourcc.files.write import check_target
-from fourcc.models.evaluation import read_text
+from fourcc.models.text_files import read_text
 from fourcc.plugins.registry import registry
 from fourcc.policy import Policy
 from fourcc.quantizing.container import Container, container_of

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import fsum, prod
 from typing import TYPE_CHECKING
 
 from fourcc.calibration.frontier import frontier
 from fourcc.calibration.pins import spelled
-from fourcc.errors import UsageError
+from fourcc.errors import PluginError, UsageError
 from fourcc.reporting.document import FrontierReport, OfferedOption, TensorCosts
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
     from fourcc.calibration.costs import Costs, Option, Unit
     from fourcc.sources.source import Source, SourceTensor
+
+WORTH = 0.8  # of the divergence of every smaller option: what an option has at most to be listed
 
 
 def cost_facts(costs: Costs, source: Source, file: Path | None) -> dict[str, TensorCosts]:
@@ -31,22 +34,31 @@ def cost_facts(costs: Costs, source: Source, file: Path | None) -> dict[str, Ten
     return {name: _facts(unit, tensors[name]) for unit in fitting for name in unit.tensors}
 
 
-def frontier_report(costs: Costs, source: Source, nbytes: int | None, weights: int) -> FrontierReport:
-    """The frontier of the costs, and the file beside it.
+def frontier_report(costs: Costs, source: Source, against: Source | None) -> FrontierReport:
+    """The frontier of the costs, with the file and the compared model beside it."""
+    points = tuple((point.nbytes, point.kld) for point in frontier(costs))
+    weights = sum(prod(tensor.shape) for tensor in source.tensors)
+    missing = sum(kld is None for kld in _divergences(costs, source))
+    there = None if against is None else _place(costs, against)
+    place = _place(costs, source)
+    return FrontierReport(points, _uniform(costs), place, there, missing, len(costs.units), weights, _said(costs))
 
-    Args:
-        costs: of the model.
-        source: the file.
-        nbytes: of its tensors; None: not known.
-        weights: of its tensors.
-    """
+
+def _place(costs: Costs, source: Source) -> tuple[int, float] | None:
+    """Bytes of all tensors and nats a token of a file; None where a unit's divergence is not known."""
+    known = [kld for kld in _divergences(costs, source) if kld is not None]
+    try:
+        nbytes = sum(tensor.nbytes for tensor in source.tensors)
+    except PluginError:
+        return None
+    return (nbytes, fsum(known)) if len(known) == len(costs.units) else None
+
+
+def _divergences(costs: Costs, source: Source) -> list[float | None]:
+    """Nats a token that each unit loses in the format that a file gives it; None where that was not measured."""
     tensors = {tensor.name: tensor for tensor in source.tensors}
     chosen = [_here(unit, tensors[unit.tensors[0]]) if _is_of(unit, tensors) else None for unit in costs.units]
-    known = [option.kld for option in chosen if option is not None and option.kld is not None]
-    missing = len(chosen) - len(known)
-    here = None if missing or nbytes is None else (nbytes, sum(known))
-    points = tuple((point.nbytes, point.kld) for point in frontier(costs))
-    return FrontierReport(points, _uniform(costs), here, missing, len(costs.units), weights, _said(costs))
+    return [None if option is None else option.kld for option in chosen]
 
 
 def _said(costs: Costs) -> dict[str, object]:
@@ -88,14 +100,12 @@ def _here(unit: Unit, tensor: SourceTensor) -> Option | None:
 
 
 def _worth(options: Iterable[Option], here: Option | None) -> list[Option]:
-    """The options that cost less than every smaller one, and the file's own; by bytes."""
+    """The options that lose clearly less than every smaller one, and the file's own; by bytes."""
     least, worth = float("inf"), []
     for option in options:
-        better = option.kld is not None and option.kld < least
-        if better or option is here:
+        if option is here or (option.kld is not None and option.kld <= WORTH * least):
             worth.append(option)
-        if better and option.kld is not None:
-            least = option.kld
+            least = min(least, least if option.kld is None else option.kld)
     return worth
 
 

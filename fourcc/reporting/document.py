@@ -64,7 +64,7 @@ class TensorCosts:
         kld: nats a token that the unit loses in the file's format; None where the format was not measured.
         reference: the same in a format of about as many bits as other units' reference; None where unknown.
         reference_name: that format.
-        options: those that no other option beats in both bytes and divergence, by bits.
+        options: those that lose clearly less than every smaller one, and the file's own, by bits.
     """
 
     unit: str
@@ -176,6 +176,7 @@ class FrontierReport:
         points: bytes of all tensors and nats a token.
         formats: name, bytes, nats a token of each format that all units can have.
         here: bytes and nats a token of this file; None where an option of it was not measured.
+        there: the same of the compared model.
         missing: number of units whose option was not measured.
         units: number of units.
         weights: of the whole model.
@@ -185,6 +186,7 @@ class FrontierReport:
     points: tuple[tuple[int, float], ...]
     formats: tuple[tuple[str, int, float], ...]
     here: tuple[int, float] | None
+    there: tuple[int, float] | None
     missing: int
     units: int
     weights: int

@@ -80,8 +80,7 @@ def gather(wanted: Wanted, progress: OnProgress | None = None) -> ModelReport:
         if against is not None:
             report = attrs.evolve(report, compared=_compared(source, against))
         if costs is not None:
-            made = frontier_report(costs, source, report.nbytes, report.count)
-            report = attrs.evolve(report, frontier=made)
+            report = attrs.evolve(report, frontier=frontier_report(costs, source, against))
     if calibration is not None:
         report = attrs.evolve(report, calibration=calibration_facts(calibration))
     return report

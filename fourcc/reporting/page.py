@@ -10,7 +10,6 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from fourcc import __version__
-from fourcc.drawing.frontier import legend
 from fourcc.drawing.markup import lines
 from fourcc.drawing.styles import stylesheet
 from fourcc.drawing.table import facts
@@ -72,9 +71,9 @@ def _pieces(report: ModelReport) -> dict[str, str]:
         "calibration_facts": facts(report.calibration),
     }
     if report.frontier is not None:
+        names = report.name, "" if report.compared is None else report.compared.name
         pieces |= {
-            "frontier": sections.frontier_picture(report.frontier, report.name),
-            "frontier_keys": legend(),
+            "frontier": sections.frontier_picture(report.frontier, names),
             "single_formats": sections.single_formats(report.frontier),
             "costs_facts": facts(report.frontier.facts),
         }

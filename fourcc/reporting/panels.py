@@ -144,7 +144,7 @@ def _errors(tensor: TensorReport, report: ModelReport) -> str:
     if measured is not None and report.compared is not None:
         name = f"against {report.compared.name}"
         records.append(_error(name, measured.sqnr_db, measured.relative_rmse, measured.max_error))
-    return _title("Error") + _scrolled(table(records)) if records else ""
+    return _title("Error") + table(records) if records else ""
 
 
 def _error(name: str, sqnr: float, rmse: float | None, most: float | None) -> dict[str, object]:
@@ -169,8 +169,8 @@ def _costs(tensor: TensorReport) -> str:
         for each in costs.options
     ]
     unit = "" if costs.unit == tensor.name else f" of the unit {costs.unit}"
-    words = f"Options{unit} that none beats in both bits and divergence"
-    return _title("Cost of formats") + _scrolled(table(records, caption=words))
+    words = f"Options{unit} that lose at least a fifth less than every smaller one"
+    return _title("Cost of formats") + table(records, caption=words)
 
 
 def _inputs(tensor: TensorReport) -> str:
@@ -190,7 +190,7 @@ def _parts(tensor: TensorReport) -> str:
         }
         for part in tensor.parts
     ]
-    return _title("Bytes") + _scrolled(table(records)) if records else ""
+    return _title("Bytes") + table(records) if records else ""
 
 
 def _siblings(report: ModelReport, cell: Sequence[int]) -> str:
@@ -198,7 +198,3 @@ def _siblings(report: ModelReport, cell: Sequence[int]) -> str:
         element("li", element("a", text(report.tensors[place].name), href=f"#t{place}")) for place in cell[:SIBLINGS]
     ]
     return _title(f"{len(cell)} tensors share this cell") + element("ul", *links)
-
-
-def _scrolled(markup: str) -> str:
-    return element("div", markup, class_="wide")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from math import isfinite
+from math import isfinite, log10
 
-from fourcc.drawing.frontier import Mark, frontier
+from fourcc.drawing.frontier import Mark, frontier, legend
 from fourcc.drawing.markup import element, number, size, text
 from fourcc.drawing.table import Markup, bar, table
 from fourcc.reporting.document import ComparedReport, FrontierReport, ModelReport, TensorReport
@@ -32,7 +32,6 @@ def figures(report: ModelReport) -> list[tuple[str, str]]:
 
 
 def _decibel(signal: float, noise: float) -> str:
-    from math import log10
 
     return f"{10 * log10(signal / noise):.1f} dB" if signal > 0 and noise > 0 else "no error" if noise == 0 else "noise"
 
@@ -115,7 +114,7 @@ def compared_totals(report: ModelReport, other: ComparedReport) -> str:
     here = {"tensors": len(report.tensors), "weights": report.count, "bytes": report.nbytes}
     there = {"tensors": other.tensors, "weights": other.weights, "bytes": other.nbytes}
     rows = ((report.name, "this file", here), (other.name, "compared with", there))
-    return table([{"file": name, "": words, **some, "bits per weight": _bits(some)} for name, words, some in rows])
+    return table([{"file": name, "which": words, **some, "bits per weight": _bits(some)} for name, words, some in rows])
 
 
 def _bits(some: dict[str, int | None] | dict[str, int]) -> float | None:
@@ -173,13 +172,20 @@ def rule_totals(tensors: Sequence[TensorReport]) -> str:
     return f"{what}{known} ({tags})"
 
 
-def frontier_picture(found: FrontierReport, name: str) -> str:
-    """The frontier with the file and single formats."""
+def frontier_picture(found: FrontierReport, names: tuple[str, str]) -> str:
+    """The frontier with the file, the compared one, and single formats; `names` are those of the two files."""
     marks = [Mark(tag, nbytes, kld) for tag, nbytes, kld in found.formats]
     if found.here is not None:
-        marks.append(Mark(name if len(name) <= 30 else "this file", *found.here, kind="file"))
+        marks.append(Mark(_brief(names[0], "this file"), *found.here, kind="file"))
+    if found.there is not None:
+        marks.append(Mark(_brief(names[1], "compared with"), *found.there, kind="other"))
     title = "KL divergence against size: the best mixes as a line, this file and single formats as marks"
-    return frontier(found.points, marks, weights=found.weights, title=title)
+    drawn = frontier(found.points, marks, weights=found.weights, title=title)
+    return drawn + legend(mark.kind for mark in marks) if drawn else ""
+
+
+def _brief(name: str, words: str) -> str:
+    return name if len(name) <= 30 else words
 
 
 def single_formats(found: FrontierReport) -> str:

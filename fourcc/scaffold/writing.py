@@ -54,7 +54,7 @@ def write_package(names: Names, like: StartingPoint, folder: Path, *, force: boo
     for path, text in contents(names, like):
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8")
+        target.write_text(text, encoding="utf-8", newline="\n")
         written.append(target)
     return written
 

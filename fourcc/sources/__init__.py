@@ -6,6 +6,8 @@ parties are plugins (`fourcc.sources.plugged`).
 
 from __future__ import annotations
 
+import errno
+import logging
 import re
 from collections.abc import Container
 from itertools import islice
@@ -32,6 +34,8 @@ def _is_model_bin(path: Path, head: bytes) -> bool:  # noqa: ARG001 - every kind
     return head.startswith(MAGIC)
 
 
+_log = logging.getLogger(__name__)
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/")
 
 # They are tried in this order; llama2.c's first version and its forks have no mark, so they come after plugins' kinds.
@@ -65,8 +69,12 @@ def open_source(path: str | Path, tokenizer: str | Path | None = None) -> Source
     """
     path = Path(path)
     _refuse_address(path)
+    _refuse_hub_name(path)
     source = _open_folder(path) if path.is_dir() else _open_file(path)
     source = source if tokenizer is None else _with_tokenizer(source, Path(tokenizer))
+    _log.info("opened %s: %s, %d tensors, files: %d", path, source.kind, len(source.tensors), len(source.files))
+    for companion in source.companions:
+        _log.info("read %s, which goes with it", companion)
     counts = token_notes(source.blobs, source.hyper)
     return attrs.evolve(source, notes=(*source.notes, *counts, *_empty(source), *warnings(source)))
 
@@ -90,6 +98,13 @@ def _refuse_address(path: Path) -> None:
         raise SourceError(
             "this is an address, not a file", file=address, hint="Download the file first, then name its path."
         )
+
+
+def _refuse_hub_name(path: Path) -> None:
+    """Raises FileNotFoundError with advice for a path that looks like ``owner/model`` on a hub."""
+    if _HUB_NAME.fullmatch(str(path)) and not path.parent.exists():
+        what = "No such file or directory; if that is the name of a model on a hub, download the model, then name its"
+        raise FileNotFoundError(errno.ENOENT, f"{what} folder", str(path))
 
 
 def _empty(source: Source) -> list[str]:

@@ -39,7 +39,8 @@ def open_model_bin(path: Path, fd: int | None = None) -> Source:
 
 
 def _source(path: Path, model: ModelFile) -> Source:
-    blobs = {blob.name: model.blob(blob.name) for blob in model.index.blobs if blob.name != POLICY_BLOB}
+    blobs = {blob.name: model.blob(blob.name) for blob in model.index.blobs}
+    policy = blobs.pop(POLICY_BLOB, None)
     tensors = tuple(_tensor(model, record) for record in model.index.tensors)
     network = NETWORKS.get(model.index.architecture or "")
     gap = incomplete(network, tensors, model.index.hyper) if tensors and network is not None else None
@@ -52,6 +53,7 @@ def _source(path: Path, model: ModelFile) -> Source:
         hyper=model.index.hyper,
         blobs=blobs,
         notes=() if gap is None else (gap,),
+        policy=policy,
         close=model.close,
     )
 

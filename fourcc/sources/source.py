@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from math import isfinite, prod
 from pathlib import Path
-from typing import Self
+from typing import Any, NoReturn, Self
 
 import attrs
 import numpy as np
@@ -17,9 +17,9 @@ import numpy as np
 from fourcc.arrays import Array, Parts
 from fourcc.container.index import PartRecord, Provider, Scalar, TensorRecord
 from fourcc.container.missing_tensor import missing_tensor
-from fourcc.container.tensor_mapping import TensorMapping
+from fourcc.container.tensor_mapping import TensorMapping, tensor_fields
 from fourcc.dtypes import numpy_dtype
-from fourcc.errors import SourceError, listed
+from fourcc.errors import PluginError, SourceError, listed
 from fourcc.format import Format
 from fourcc.geometry import split_shape
 from fourcc.plugins.registry import registry
@@ -29,6 +29,7 @@ from fourcc.tags import FourCC, as_tag
 
 Hyper = Mapping[str, Scalar | list[Scalar]]
 HyperParams = dict[str, Scalar | list[Scalar]]
+_OF_MODELS = frozenset({"generate", "stream", "pieces", "chat", "network", "tokenizer"})
 SHOWN = 8  # names in a message
 
 
@@ -176,6 +177,7 @@ class Source(TensorMapping):
         blobs: tokenizer files and the like, name -> contents.
         unreadable: tensors that cannot be read, in the file's order; code that would use one calls `refuse_unreadable`.
         notes: what was left out, or is odd; for stderr.
+        policy: the policy that a model.bin was made with, as it is stored; its tensors' records number its rules.
         stated: the architecture as the files state it, where fourcc's word is another: a ``qwen3`` is a ``llama`` here.
         close: closes the files.
     """
@@ -190,6 +192,7 @@ class Source(TensorMapping):
     blobs: Mapping[str, bytes] = attrs.field(factory=dict)
     unreadable: tuple[Unreadable, ...] = ()
     notes: tuple[str, ...] = ()
+    policy: bytes | None = None
     stated: str | None = None
     close: Callable[[], None] = lambda: None
     _known: Mapping[str, SourceTensor | Unreadable] = attrs.field(init=False)
@@ -209,6 +212,13 @@ class Source(TensorMapping):
         """
         return self.tensor(name).qmatrix()
 
+    def __getattr__(self, name: str) -> NoReturn:
+        """Says what to do for those who look for what a `Model` has."""
+        what = f"a Source has no attribute {name!r}"
+        if name in _OF_MODELS:
+            what += f": it holds tensors. `fourcc.open({str(self.path)!r}, run=True)` opens a Model, which has"
+        raise AttributeError(what, name=name, obj=self)
+
     def __contains__(self, name: object) -> bool:
         return name in self._known
 
@@ -217,6 +227,23 @@ class Source(TensorMapping):
 
     def __len__(self) -> int:
         return len(self._known)
+
+    def _fields(self) -> Iterator[dict[str, Any]]:
+        tied = bool(self.hyper.get("tied_embeddings", False))
+        for each in self.tensors:
+            yield tensor_fields(each.name, each.shape, str(each.tag), _bytes_of(each), each.record, tied=tied)
+        for other in self.unreadable:
+            yield tensor_fields(other.name, other.shape, other.layout, other.nbytes, None, tied=tied)
+
+    def facts(self) -> dict[str, object]:
+        """What the files say of the model, for people: names and values."""
+        hyper = " ".join(f"{name}={value}" for name, value in self.hyper.items())
+        return {
+            "architecture": self.stated or self.architecture or "unknown",
+            "hyper-parameters": hyper or None,
+            "files": len(self.files) if len(self.files) > 1 else None,
+            "notes": "; ".join(self.notes) or None,
+        }
 
     def tensor(self, name: str) -> SourceTensor:
         """The tensor of that name, not yet read. Raises as `source[name]` does."""
@@ -260,3 +287,11 @@ class Source(TensorMapping):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _bytes_of(tensor: SourceTensor) -> int | None:
+    """Stored bytes; None where the format that would tell is missing or broken."""
+    try:
+        return tensor.nbytes
+    except PluginError:
+        return None

@@ -154,7 +154,7 @@ def _lines(job: Answer, settings: Mapping[str, str], limit: float) -> Iterator[A
     """A worker's answers, one object from each line; an `End` where the worker ends before it has given all."""
     names: list[str] = list(job["checks"])  # type: ignore[call-overload]  # a list, see `_job`
     left = len(names)
-    with tempfile.TemporaryFile("w+", errors="replace") as said:
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
         process = start("fourcc.testing.worker", settings, said)
         assert process.stdout is not None
         tell(process, job)

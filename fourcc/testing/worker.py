@@ -53,7 +53,7 @@ def _answer(subject: Subject, name: str, fallen: Fallen) -> dict[str, object]:
 
 def _claimed() -> TextIO:
     """Reserves stdout for answers: a format's own output goes to stderr."""
-    out = os.fdopen(os.dup(1), "w")
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     return out
 

@@ -11,12 +11,15 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-# Windows has none: processes that start together compile the same kernels there.
-fcntl: Any = import_module("fcntl") if os.name == "posix" else None
+fcntl: Any
+try:
+    import fcntl
+except ImportError:  # Windows has none: processes that start together compile the same kernels there
+    fcntl = None
+
 PATIENCE = 60.0  # seconds; the longest kernels compile in about five, on a machine with nothing else to do
 PAUSE = 0.02  # seconds between two looks
 

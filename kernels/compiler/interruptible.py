@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 STACK = 1 << 24  # bytes; LLVM recurses, and a thread's usual stack may be small
+PATIENCE = 0.1  # seconds before the main thread looks for a signal that another thread was given
 _left: list[Thread] = []  # threads whose result nobody waits for any more
 
 
@@ -26,7 +27,7 @@ def interruptible(work: Callable[[], T]) -> T:
     """
     if current_thread() is not main_thread():
         return work()
-    from concurrent.futures import Future
+    from concurrent.futures import Future, wait
 
     future: Future[T] = Future()
     thread = Thread(target=_done, args=(work, future), name="fourcc compiles")
@@ -36,11 +37,12 @@ def interruptible(work: Callable[[], T]) -> T:
     finally:
         stack_size(before)
     try:
-        return future.result()
+        while wait([future], PATIENCE).not_done:
+            pass
     except BaseException:
-        if not future.done():
-            _left.append(thread)
+        _left.append(thread)
         raise
+    return future.result()
 
 
 def left_running() -> bool:

@@ -13,7 +13,9 @@ scratch memory.
 from __future__ import annotations
 
 import inspect
+import logging
 import os
+import time
 from collections.abc import Callable
 from functools import cache, partial
 from threading import RLock
@@ -32,6 +34,7 @@ OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": False, "_nrt": Fa
 KernelFunction = Callable[[int, int, int, int, int], None]
 compilations = 0  # in this process; 0 if every kernel came from the disk
 
+_log = logging.getLogger(__name__)
 _lock = RLock()
 _compiled: dict[KernelFunction, Compiled] = {}
 
@@ -117,8 +120,10 @@ def _compile(kernel: KernelFunction, symbol: str) -> bytes:
     if announcing.listener is not None:
         announcing.listener(_name(kernel))
     object_cache.initialize()
-    host = machine(target())
-    return bytes(host.emit_object(module_of(kernel, symbol, host)))
+    host, began = machine(target()), time.monotonic()
+    code = bytes(host.emit_object(module_of(kernel, symbol, host)))
+    _log.info("compiled the kernel %s: %.1f s", _name(kernel), time.monotonic() - began)
+    return code
 
 
 def machine(chosen: Target, triple: str | None = None) -> Any:

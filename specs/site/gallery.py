@@ -22,8 +22,6 @@ stored apart stand apart. A flat dash is a byte that is stored once for a whole 
 
 <!-- picture: formats -->
 
-Below and left is better. The line joins the formats that no other one beats in both.
-
 <form class="fc-controls" hidden>
 <label>Filter <input type="search" class="fc-filter" placeholder="tag, word, ggml, ..."></label>
 <label><input type="checkbox" class="fc-only" value="written"> can be written</label>

@@ -14,14 +14,30 @@ from specs.site import formats_shown
 Nav = list[Any]  # as mkdocs has it: addresses, and {title: address or list}
 
 TUTORIAL = ("tutorial/index.md", "tutorial/*.md")
-HOW_TO = ("howto/index.md", "howto/*.md", "quantize.md", "calibration.md", "allocation.md", "chat.md")
-FORMATS_END = ("products.md", "searches.md", "measured-formats.md", "writing-a-format.md")
+TASKS = (
+    "install",
+    "convert-a-folder",
+    "fit-a-size",
+    "what-lost-most",
+    "mix-by-hand",
+    "chat",
+    "evaluate",
+    "verify",
+    "export",
+)
+HOW_TO = (
+    "howto/index.md",
+    *(f"howto/{name}.md" for name in TASKS),
+    "howto/*.md",
+    *("quantize.md", "calibration.md", "allocation.md", "chat.md"),
+)
+FORMATS_END = ("products.md", "searches.md", "measured-formats.md", "example-formats.md", "writing-a-format.md")
 REFERENCE: tuple[tuple[str, Sequence[str]], ...] = (
     ("Commands", ("reference/commands/index.md", "reference/commands/*.md")),
     ("Python", ("reference/python/index.md", "reference/python/*.md")),
-    ("Files", ("container.md", "costs.md", "vectors/README.md", "quantized-checkpoints.md", "families.md")),
-    ("Languages and seams", ("policy.md", "seam.md")),
-    ("At the edges", ("reference/*.md",)),
+    ("Policies, mixes, chats", ("policy.md", "quantize.md", "calibration.md", "costs.md", "allocation.md", "chat.md")),
+    ("Files and seams", ("container.md", "families.md", "quantized-checkpoints.md", "seam.md", "vectors/README.md")),
+    ("Scripts", ("reference/*.md",)),
     ("Words", ("glossary.md",)),
 )
 EXPLANATION = ("architecture.md", "networks.md", "stated-twice.md", "performance.md", "measured-mixes.md", "*.md")

@@ -22,9 +22,10 @@ import fourcc
 from fourcc.arrays import Floats
 from fourcc.calibration.calibration import Calibration
 from fourcc.calibration.ranges import ranges_of
-from fourcc.models.evaluation import EvaluatedModel, Evaluation, common_context, measure, read_text
+from fourcc.models.evaluation import EvaluatedModel, Evaluation, common_context, measure
 from fourcc.models.model import ActivationMode, Model
 from fourcc.models.opening import open_to_run
+from fourcc.models.text_files import read_text
 from fourcc.models.transformer import Transformer
 from fourcc.models.windows import Protocol
 from fourcc.policy import Policy

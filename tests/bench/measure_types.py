@@ -1,4 +1,4 @@
-"""Measures every type on random weights beside ggml's: bits, error and speed, in the table of the README.
+"""Measures every type on random weights beside ggml's: bits, error and speed, in the table of `specs/performance.md`.
 
     python -m tests.bench.measure_types [--write] [--rounds N] [--format TAG,...]
 
@@ -32,7 +32,7 @@ from fourcc.tags import as_tag
 from tests.formats.measure_sqnr import drawn, sqnr
 from tests.markdown import filled
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+PAGE = Path(__file__).resolve().parents[2] / "specs" / "performance.md"
 ROWS = COLS = 4096
 TILE = 128  # rows that an encoder of the format's own takes at once
 ONE, MANY = 1, 512  # activations
@@ -166,7 +166,7 @@ def _pair(values: Pair) -> str:
 def main() -> None:
     """Measures, and prints the table or writes it into the README."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--write", action="store_true", help="write the table into README.md")
+    parser.add_argument("--write", action="store_true", help="write the table into specs/performance.md")
     parser.add_argument("--rounds", type=int, default=3, help="turns of each thing that is measured")
     parser.add_argument("--format", help="comma list of tags; default: all of fourcc's own with a kernel")
     options = parser.parse_args()
@@ -184,7 +184,7 @@ def main() -> None:
         sys.stderr.write(f"{' | '.join(lines[-1].cells())}\n")  # what a run that is cut short has found
     body = f"{heading(found)}\n\n{table(lines)}"
     if options.write:
-        README.write_text(filled(README.read_text(encoding="utf-8"), "types", body), encoding="utf-8")
+        PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), "types", body), encoding="utf-8")
     else:
         sys.stdout.write(f"{body}\n")
 

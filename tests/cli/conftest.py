@@ -1,27 +1,65 @@
 """Runs of the command line, in this process or in one of its own, and small models to run it on."""
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
 
 import fourcc
 from fourcc.cli.app import main
+from fourcc.cli.render import json_documents
 from fourcc.container.index import Index, Provider
 from fourcc.plugins.entries import FORMATS
 from fourcc.tags import as_tag
 from tests.cli.making import ODD, Run, Runner, rewrite_index
+from tests.specs.json_schemas import schemas
 
 
 @pytest.fixture(autouse=True)
 def surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of the developer's own environment changes what is tested."""
-    for name in ("COLUMNS", "FOURCC_DEBUG", "FOURCC_PLUGINS", "FOURCC_THREADS", "NO_COLOR", "PYTHONUNBUFFERED"):
+    for name in (
+        "CLICOLOR_FORCE",
+        "COLUMNS",
+        "FORCE_COLOR",
+        "FOURCC_DEBUG",
+        "FOURCC_PLUGINS",
+        "FOURCC_THREADS",
+        "NO_COLOR",
+        "PYTHONUNBUFFERED",
+    ):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def validators() -> dict[str, Any]:
+    """Validators of what ``--json`` prints, by the names of the schemas; none where jsonschema is not installed."""
+    if find_spec("jsonschema") is None:
+        return {}
+    from jsonschema import Draft202012Validator
+
+    return {title: Draft202012Validator(schema) for title, schema in schemas().items()}
+
+
+@pytest.fixture(autouse=True)
+def valid_documents(validators: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a test lets a command print as JSON in this process is as its schema says."""
+    made = json_documents.document
+
+    def checked(kind: str, body: Mapping[str, object]) -> dict[str, object]:
+        document = made(kind, body)
+        if validators:
+            validators[str(document["schema"])].validate(json.loads(json.dumps(document)))
+        return document
+
+    monkeypatch.setattr(json_documents, "document", checked)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import gc
 import os
 import pty
+import re
 import shutil
 import signal
 import subprocess
@@ -69,9 +70,8 @@ def test_every_command_has_help(run: Runner, words: tuple[str, ...], option: str
     assert ended.out.startswith(f"Usage: {' '.join(['fourcc', *words])} ")
     assert "\x1b" not in ended.out
     own = [each[-1] for each in commands(*words) if len(each) == len(words) + 1]
-    lines = ended.out.partition("\nCommands:\n")[2].splitlines()
     for command in own:
-        line = next(line for line in lines if line.split()[:1] == [command])
+        line = next(line for line in ended.out.splitlines() if line.startswith(f"  {command} "))
         assert line.endswith("."), f"the summary is cut: {line}"
         assert not line.endswith("..."), f"the summary is cut: {line}"
     if not own and words != ("policy", "recipes"):  # a list without an argument explains itself
@@ -294,10 +294,11 @@ def test_warnings_are_errors_nowhere(process: Runner, tiny: Path, tmp_path: Path
         assert ended.code == 0, ended.err
 
 
-def test_a_narrow_terminal(model: Path) -> None:
-    """Names are shortened where a person looks, and only there; no colour."""
+@pytest.mark.parametrize("no_colour", ["1", ""])
+def test_a_narrow_terminal(model: Path, no_colour: str) -> None:
+    """No name is cut, and columns that are left out are named; colour, unless NO_COLOR says no."""
     master, slave = pty.openpty()
-    env = {**os.environ, "COLUMNS": "70", "TERM": "xterm"}
+    env = {**os.environ, "COLUMNS": "70", "TERM": "xterm", "NO_COLOR": no_colour}
     subprocess.run([sys.executable, "-m", "fourcc", "inspect", str(model)], stdout=slave, check=True, env=env)
     os.close(slave)
     text = b""
@@ -307,10 +308,13 @@ def test_a_narrow_terminal(model: Path) -> None:
     except OSError:  # the end of a terminal
         pass
     os.close(master)
-    rows = text.decode().split("\r\n\r\n")[1].splitlines()
-    assert all(len(row) <= 70 for row in rows)
-    assert "..." in rows[3]
-    assert "\x1b" not in text.decode()
+    plain = re.sub(r"\x1b\[[0-9;]+m", "", text.decode())
+    assert "\x1b" not in plain
+    assert (plain == text.decode()) == bool(no_colour)
+    facts, rows = (part.splitlines() for part in plain.split("\r\n\r\n"))
+    assert all(len(row) <= 70 for row in [*facts, *rows])
+    assert any(row.startswith("layers.0.feed_forward.w1  ") for row in rows)
+    assert rows[-1] == "wider terminals also show: bytes, rel RMSE, rule"
 
 
 def test_completion_knows_the_commands(process: Runner) -> None:

@@ -163,7 +163,7 @@ def test_numbers_that_are_not_finite(run: Runner, tiny: Path, text: Path, tmp_pa
 def test_each_option_has_one_default(run: Runner) -> None:
     """The help states it once."""
     words = " ".join(run("eval", "--help").out.split())
-    assert "--context N Tokens of a window; 0: the models' context. [default: 0] --stride" in words
+    assert "--context N Tokens of a window. [default: the models' context] --stride" in words
 
 
 def test_what_makes_no_sense_is_refused(run: Runner, model: Path, text: Path, tmp_path: Path) -> None:

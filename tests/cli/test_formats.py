@@ -5,7 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
+from fourcc.bench.format_figures import StoredFigures, stored_figures
 from fourcc.plugins.registry import Registry, registry
+from fourcc.tags import as_tag
 from tests.cli.making import Runner
 
 Plugin = Callable[..., dict[str, str]]
@@ -35,6 +37,30 @@ def test_lists_every_format(run: Runner) -> None:
     assert "decode, encode" in q8_0
     assert "native" in q8_0.split()
     assert "integers" in next(line for line in lines if line.startswith("I64 "))
+
+
+def test_advice(run: Runner) -> None:
+    """For each size the least loss, the least that llama.cpp runs, and the fastest, from the stored figures."""
+    out = run("formats").out
+    table = out.partition("\nWhich one do I take?\n")[2].partition("\n\n")[0].splitlines()
+    assert table[0].split() == ["about", "least", "loss", "in", "llama.cpp", "fastest"]
+    figures = stored_figures().formats
+    for line in table[1:]:
+        size, words, *tried = line.split()
+        assert words == "bits"
+        near = {tag: each for tag, each in figures.items() if int(registry[as_tag(tag)].bits_per_weight()) == int(size)}
+        ggml = {tag: each for tag, each in near.items() if "ggml" in registry[as_tag(tag)].foreign}
+        assert tried[0] == min(near, key=lambda tag: near[tag].divergence)
+        assert tried[3] == min(ggml, key=lambda tag: ggml[tag].divergence)
+        assert near[tried[6]].gb_s is not None
+    assert "the smallest KL divergence from the original, in nats a token, of a Llama" in out
+    assert "timed on" in out
+
+
+def test_advice_needs_figures(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without any there is none."""
+    monkeypatch.setattr("fourcc.bench.format_figures.stored_figures", lambda: StoredFigures("", "", {}))
+    assert "Which one" not in run("formats").out
 
 
 def test_json(run: Runner) -> None:
@@ -181,7 +207,7 @@ def test_a_missing_format(run: Runner) -> None:
     assert ended.err.startswith("fourcc: error: no installed package provides the format Zzzz. Install ")
 
 
-@pytest.mark.parametrize("text", ["toolong", "4bit", "a-b", ""])
+@pytest.mark.parametrize("text", ["toolong", "4bix", "a-b", ""])
 def test_no_tag(run: Runner, text: str) -> None:
     """The exit code is 2."""
     ended = run("formats", text)

@@ -34,7 +34,8 @@ def test_a_table_of_all_tensors(run: Runner, tiny: Path) -> None:
         "cols",
         "histogram",
     ]
-    assert len(lines) == 1 + 38 + 1 + 3
+    assert len(lines) == 1 + 38 + 1 + 4
+    assert [line.partition(":")[0] for line in lines[-4:]] == ["kurtosis", "> 4 std", "rows, cols", "histogram"]
     wk = next(line for line in lines if line.startswith("layers.0.attention.wk"))
     assert wk.split()[1:-1] == ["48", "x", "96", "F32", "0.104", "0.652", "4.15", "0.15", "%", "2.44", "1.87"]
     assert len(wk.split()[-1]) == 18
@@ -111,16 +112,22 @@ def test_a_pipe_that_takes_no_blocks_gets_ascii(process: Runner, tiny: Path, enc
 def test_a_narrow_terminal_gets_fewer_columns(
     run: Runner, tiny: Path, monkeypatch: pytest.MonkeyPatch, columns: int, more: tuple[str, ...]
 ) -> None:
-    """The histogram and the name stay; no line is broken."""
+    """The histogram and the name stay, no line is broken, and nothing is said of a column that is left out."""
     monkeypatch.setattr(terminal, "on_terminal", lambda stream: stream is sys.stdout)
     monkeypatch.setenv("COLUMNS", str(columns))
-    table = run("stats", tiny, "--include", "*.w?", *more).out.split("\n\n")[0].splitlines()
-    if columns >= 60 or not more:
-        assert max(map(len, table)) <= columns
-    assert table[0].startswith("tensor")
-    assert table[0].split()[-1] in {"histogram", "after"}
-    assert ("shape" in table[0]) == (columns == 120 and not more)
-    assert len(table[1].split()[-1]) == stats_tables.WIDE + 2
+    monkeypatch.setenv("NO_COLOR", "1")
+    shown, notes = run("stats", tiny, "--include", "*.w?", *more).out.split("\n\n")
+    *table, hidden = shown.splitlines() if columns < 120 else [*shown.splitlines(), ""]
+    assert max(map(len, [*table, *notes.splitlines()])) <= columns
+    lines = 1 if table[1].startswith("layers.") else 2
+    heads = " ".join(table[:lines])
+    assert heads.startswith("tensor")
+    assert heads.split()[-1] in {"histogram", "after"}
+    assert ("shape" in heads) == (columns == 120 and not more)
+    assert len(table[2 * lines - 1].split()[-1]) == stats_tables.WIDE + 2
+    left_out = hidden.removeprefix("wider terminals also show: ").split(", ") if hidden else []
+    assert not any(title in heads for title in left_out)
+    assert not any(line.startswith(f"{title}:") for title in left_out for line in notes.splitlines())
 
 
 def test_what_cannot_be_decoded_is_named(run: Runner, unknown: Path, tiny: Path) -> None:

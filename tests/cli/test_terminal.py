@@ -8,12 +8,13 @@ import pytest
 
 from fourcc.analysis.statistics import Bin
 from fourcc.cli.render import tables, terminal, units
+from fourcc.cli.render.cell_styles import by_bits, by_decibels
 from fourcc.cli.render.progress import Progress
 from fourcc.cli.render.progress_line import ASCII_MARKS, ProgressFacts
 from fourcc.cli.render.show_tensor import bars
 from fourcc.cli.render.tables import Column
 
-TABLE = (Column("name", shrinks=True), Column("size", right=True))
+TABLE = (Column("name"), Column("size", right=True), Column("rule", leave=1))
 
 
 @pytest.mark.parametrize(
@@ -37,39 +38,115 @@ def test_texts_are_made_safe(text: str, shown: str) -> None:
 
 def test_columns_are_aligned() -> None:
     """Text to the left, numbers to the right, two spaces between; no blanks at the end."""
-    assert list(tables.lines(TABLE, [["a", "1"], ["long name", "12345"]])) == [
-        "name        size",
+    assert list(tables.lines(TABLE, [["a", "1", ""], ["long name", "12345", "x"]])) == [
+        "name        size  rule",
         "a              1",
-        "long name  12345",
+        "long name  12345  x",
     ]
 
 
 def test_cells_are_made_safe() -> None:
     """A row stays one line."""
-    assert list(tables.lines(TABLE, [["a\nb", "1"]])) == ["name  size", "a\\nb     1"]
+    assert list(tables.lines(TABLE, [["a\nb", "1", "x"]])) == ["name  size  rule", "a\\nb     1  x"]
 
 
-def test_a_narrow_terminal_shortens_names_in_the_middle() -> None:
-    """A name keeps at least eight characters; numbers stay whole."""
-    rows = [["layers.10.attention.wq", "12345"]]
-    assert list(tables.lines(TABLE, rows, 22))[1] == "layers...ion.wq  12345"
-    assert list(tables.lines(TABLE, rows, 1))[1] == "lay...wq  12345"
-    assert list(tables.lines(TABLE, rows, 80))[1] == "layers.10.attention.wq  12345"
+NAME = "layers.10.attention.wq"
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (35, ["name                     size  rule", f"{NAME}  12345  x"]),
+        (34, ["name                     size", f"{NAME}  12345"]),
+        (29, ["name                     size", f"{NAME}  12345"]),
+        (28, ["name", "   size  rule", NAME, "  12345  x"]),
+        (10, ["name", "   size", NAME, "  12345"]),
+        (3, ["name", "   size", NAME, "  12345"]),
+    ],
+)
+def test_a_narrow_terminal_cuts_no_cell(width: int, shown: list[str]) -> None:
+    """A column that matters little leaves first; then a row takes two lines, and it comes back where it fits."""
+    assert list(tables.lines(TABLE, [[NAME, "12345", "x"]], width)) == shown
+
+
+def test_sentences_are_wrapped() -> None:
+    """A column of sentences takes what the others leave."""
+    columns = (Column("tag"), Column("summary", wraps=10))
+    rows = [["Q4_0", "blocks of 32 weights with a scale"], ["F16", "floats"]]
+    assert list(tables.lines(columns, rows, 24)) == [
+        "tag   summary",
+        "Q4_0  blocks of 32",
+        "      weights with a",
+        "      scale",
+        "F16   floats",
+    ]
+
+
+def test_further_lines_without_a_cell_are_left_out() -> None:
+    """An empty summary takes no line."""
+    columns = (Column("kind"), Column("summary", wraps=10))
+    rows = [["a.very.long.kind", ""], ["b", "a word"]]
+    assert list(tables.lines(columns, rows, 16)) == ["kind", "  summary", "a.very.long.kind", "b", "  a word"]
 
 
 def test_an_empty_table_is_its_head() -> None:
     """A table without rows prints its head alone."""
-    assert list(tables.lines(TABLE, [])) == ["name  size"]
+    assert list(tables.lines(TABLE, [])) == ["name  size  rule"]
 
 
-def test_a_pipe_gets_whole_names(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """COLUMNS counts on a terminal only."""
-    monkeypatch.setenv("COLUMNS", "10")
-    tables.show(TABLE, [["layers.10.attention.wq", "1"]])
-    assert "layers.10.attention.wq" in capsys.readouterr().out
+def test_what_is_left_out_is_named(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal, whose width COLUMNS may say; a pipe gets every column. Notes are those of the columns shown."""
+    noted = (*TABLE[:2], TABLE[2]._replace(note="which chose it"))
+    monkeypatch.setenv("COLUMNS", "30")
+    tables.explain(tables.show(noted, [[NAME, "1", "x"]]))
+    out = capsys.readouterr().out
+    assert out == f"name                    size  rule\n{NAME}     1  x\nrule: which chose it\n"
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    tables.show(TABLE, [["layers.10.attention.wq", "1"]])
-    assert "lay...wq     1\n" in capsys.readouterr().out
+    monkeypatch.setenv("NO_COLOR", "1")
+    tables.explain(tables.show(noted, [[NAME, "1", "x"]]))
+    out = capsys.readouterr().out
+    assert out == f"name                    size\n{NAME}     1\nwider terminals also show:\n  rule\n"
+
+
+@pytest.mark.parametrize(
+    ("environment", "terminal_there", "shown"),
+    [
+        ({}, True, True),
+        ({}, False, False),
+        ({"TERM": "dumb"}, True, False),
+        ({"NO_COLOR": "1"}, True, False),
+        ({"NO_COLOR": ""}, True, True),
+        ({"FORCE_COLOR": "1"}, False, True),
+        ({"FORCE_COLOR": "0"}, False, False),
+        ({"CLICOLOR_FORCE": "1"}, False, True),
+        ({"CLICOLOR_FORCE": "1", "TERM": "dumb"}, True, True),
+        ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, True, False),
+    ],
+)
+def test_colours(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], terminal_there: bool, shown: bool
+) -> None:
+    """On a terminal that is not dumb; NO_COLOR says no, FORCE_COLOR and CLICOLOR_FORCE say yes."""
+    for name in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    stream = Terminal() if terminal_there else io.StringIO()
+    text = terminal.styled("wq", "bold", "red", stream=stream)
+    assert text == ("\x1b[1;31mwq\x1b[0m" if shown else "wq")
+    assert terminal.plain(text) == "wq"
+
+
+def test_styles_change_no_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the escapes a coloured table is the plain one; a cell's own escape stays harmless."""
+    columns = (Column("name"), Column("bits", right=True, style=by_bits), Column("dB", right=True, style=by_decibels))
+    rows = [["a\x1b[31m", "4.5", "7.5"], ["b", "16", "inf"]]
+    plain = list(tables.lines(columns, rows))
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    coloured = list(tables.lines(columns, rows))
+    assert list(map(terminal.plain, coloured)) == plain
+    assert coloured[1] == "a\\x1b[31m   \x1b[33m4.5\x1b[0m  \x1b[31m7.5\x1b[0m"
 
 
 @pytest.mark.parametrize(

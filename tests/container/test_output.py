@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from fourcc.errors import OutputError, UsageError
-from fourcc.files import write
+from fourcc.files import descriptors
 from fourcc.files.write import AtomicFile, check_space, check_target
 
 OLD, NEW = b"old contents", b"new contents, longer"
@@ -345,8 +345,8 @@ def test_write_of_nothing_is_an_error(target: Path, monkeypatch: pytest.MonkeyPa
 
 def test_long_writes_are_cut(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """G3: Linux takes at most 2 GiB - 4 KiB at once."""
-    assert write.LONGEST_WRITE <= 2_147_479_552
-    monkeypatch.setattr(write, "LONGEST_WRITE", 7)
+    assert descriptors.LONGEST <= 2_147_479_552
+    monkeypatch.setattr(descriptors, "LONGEST", 7)
     write_file(target, NEW, force=False)
     assert target.read_bytes() == NEW
 

@@ -36,9 +36,9 @@ TEXT = """\
 {cpu}, {usable} of {cores} cores, {system}; {versions}.
 
 SQNR: of independent random weights, normal ones and Student's t with 5 degrees of freedom: 10 log10 (sum w^2 / sum
-(w - v)^2). KL divergence: from the original, in nats a token, of a Llama of 4.9 million weights with all matrices in the
+(w - v)^2). KL divergence: from the original, in nats a token, of a Llama of 4.9 million weights, all matrices in the
 format and its embedding in `Q8_0`, on {tokens:,} tokens of held-out stories, activations exact. The embedding alone has
-{floor:.2g}, which is part of every number. Encoders have their defaults; no calibration, no error feedback.
+{floor:.2g}, which is in every number. Encoders have their defaults; no calibration, no error feedback.
 
 {table}
 """

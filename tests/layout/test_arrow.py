@@ -11,8 +11,8 @@ from tests.layout.source import modules, tree_of
 LAYERS = [
     {"arrays", "errors", "metrics", "kernels", "dtypes", "installation", "naming", "progress", "settings", "tags"},
     {"drawing", "files", "geometry", "networks", "threads"},
-    {"example", "part"},
-    {"packing", "spec"},
+    {"example", "part", "records"},
+    {"exchange", "matrix_view", "packing", "spec"},
     {"block_layout", "compute"},
     {"block_decoding", "grid"},
     {"format"},

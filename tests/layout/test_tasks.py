@@ -22,5 +22,5 @@ def test_contributing_lists_every_session(root: Path) -> None:
 def test_what_must_hold_is_in_the_ci(root: Path) -> None:
     """The steps of `.ci/run` are those sessions that need nothing more than the repository."""
     steps = re.findall(r"^(?:step|aside) (\w+)", (root / ".ci" / "run").read_text(), re.MULTILINE)
-    assert steps == ["install", "tests", "thorough", "lint", "types", "site", "readme"]
+    assert steps == ["install", "tests", "thorough", "lint", "types", "site", "pages"]
     assert set(steps[1:]) <= {name for _, name in sessions(root)}

@@ -121,3 +121,13 @@ def test_the_line_of_the_picture_goes_down() -> None:
         (4, 0.1),
         (6, 0.05),
     ]
+
+
+def test_a_picture_in_two_colours_goes_by_the_choice_of_the_reader(root: Path) -> None:
+    """A theme shows what ends in `#only-light` or `#only-dark`; other pictures stay."""
+    dark = '<source media="(prefers-color-scheme: dark)" srcset="p/dark.svg">'
+    text = f'a\n<picture>\n  {dark}\n  <img alt="b" src="p/light.svg" width="7">\n</picture>\n<img src="c.svg">'
+    assert pictures.filled(text, root) == (
+        'a\n<img alt="b" src="p/light.svg#only-light" width="7"><img alt="b" src="p/dark.svg#only-dark" width="7">'
+        '\n<img src="c.svg">'
+    )

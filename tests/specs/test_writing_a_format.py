@@ -1,11 +1,13 @@
-"""The guide for authors of formats: what it says is done, from an empty folder, and what it shows is what happens."""
+"""The guide for authors of formats: what it goes through. `python -m tests.pages` does what it says."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-from tests import guide
+from tests.pages import tables
+from tests.pages.__main__ import GUIDE
+from tests.pages.blocks import blocks
 
 PLUGINS = Path(__file__).resolve().parents[1] / "plugins"
 MOST_WORDS = 2000  # in front of the appendix, without examples
@@ -14,19 +16,12 @@ MOST_WORDS = 2000  # in front of the appendix, without examples
 @pytest.fixture(scope="module")
 def text() -> str:
     """The guide."""
-    return guide.GUIDE.read_text()
-
-
-@pytest.mark.thorough
-def test_from_an_empty_folder_to_a_published_package(text: str) -> None:
-    """New, install, test, measure, convert, run, uninstall, inspect, wheel."""
-    real = guide.corrected(text)
-    assert real == text, guide.difference(text, real)
+    return GUIDE.read_text()
 
 
 def test_it_goes_through_everything(text: str) -> None:
     """The commands that an author meets, in their order."""
-    commands = "\n".join(body for kind, body in guide.BLOCK.findall(text) if kind in {"sh", "console"})
+    commands = "\n".join(block.body for block in blocks(text) if block.kind in {"sh", "console"})
     steps = [
         "fourcc plugin new",
         "pip install --no-build-isolation -e",
@@ -45,8 +40,8 @@ def test_it_goes_through_everything(text: str) -> None:
 
 
 def test_it_lists_every_check(text: str) -> None:
-    """`python tests/guide.py --update` renews the table."""
-    assert text == guide.with_checks(text)
+    """`python -m tests.pages specs/writing-a-format.md --update` renews the table."""
+    assert text == tables.renewed(text)
 
 
 def test_it_is_short(text: str) -> None:
@@ -58,9 +53,7 @@ def test_its_excerpts_are_lines_of_the_examples(text: str) -> None:
     """Each line stands in a package that is tested, since the guide does not execute it."""
     lines = {line for path in PLUGINS.glob("*/*/*.py") for line in path.read_text().splitlines()}
     shown = [
-        line
-        for body in re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-        for line in body.split("\n")
+        line for block in blocks(text) if block.kind == "py" and block.file is None for line in block.body.split("\n")
     ]
     assert len(shown) > 10
     assert [line for line in shown if line.strip() not in {"", "..."} and line not in lines] == []
@@ -68,4 +61,4 @@ def test_its_excerpts_are_lines_of_the_examples(text: str) -> None:
 
 def test_what_it_links_to_is_there(text: str) -> None:
     for link in re.findall(r"\]\(([^)#]+)", text):
-        assert (guide.GUIDE.parent / Path(link)).exists(), link
+        assert (GUIDE.parent / Path(link)).exists(), link

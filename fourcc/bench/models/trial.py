@@ -137,7 +137,9 @@ def peak_bytes() -> int:
     """
     status = Path("/proc/self/status")
     if status.exists():
-        line = next((line for line in status.read_text().splitlines() if line.startswith("VmHWM:")), "VmHWM: 0")
+        line = next(
+            (line for line in status.read_text(encoding="utf-8").splitlines() if line.startswith("VmHWM:")), "VmHWM: 0"
+        )
         return int(line.split()[1]) * 1024
     try:
         import resource

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from math import inf, log10
+from typing import Any
 
 import attrs
 
 from fourcc.bench.timing import Timing
+from fourcc.records import Records
 from fourcc.tags import FourCC
 
 
@@ -90,7 +92,7 @@ class Entrant:
 
 
 @attrs.frozen
-class ShootoutResult:
+class ShootoutResult(Records):
     """Formats compared on one model.
 
     Attributes:
@@ -113,6 +115,25 @@ class ShootoutResult:
     threads: int
     entrants: tuple[Entrant, ...]
 
+    def records(self) -> list[dict[str, Any]]:
+        """The formats, fewest bits first; those without figures last.
+
+        Returns:
+            For each: ``tag``, ``provider``, ``fits`` (number of tensors), ``bits_per_weight``, ``sqnr_db`` (infinite
+            where nothing is lost), ``relative_rmse``, ``output_error``, ``level`` (how it is multiplied), ``gb_s`` and
+            ``gops`` of its products, ``compared``, ``on_front``, ``on_speed_front``, and ``reason`` why figures are
+            missing. None where something is not known.
+        """
+        return [_record(each) for each in self.entrants]
+
+    def _repr_html_(self) -> str:
+        """HTML for notebooks; formats that no other beats are marked in the column ``on_front``."""
+        from fourcc.drawing import notebook
+
+        columns = ("tag", "bits_per_weight", "sqnr_db", "output_error", "gb_s", "gops", "fits", "on_front")
+        caption = f"{len(self.entrants)} formats on {self.tensors} tensors"
+        return notebook.output(notebook.short_table(self.records(), columns, caption=caption))
+
     def __getitem__(self, tag: str | FourCC) -> Entrant:
         """The entrant of a tag."""
         for each in self.entrants:
@@ -123,6 +144,24 @@ class ShootoutResult:
     def __repr__(self) -> str:
         tags = ", ".join(each.tag for each in self.entrants if each.on_front)
         return f"<ShootoutResult of {len(self.entrants)} formats on {self.tensors} tensors, on the front: {tags}>"
+
+
+def _record(each: Entrant) -> dict[str, Any]:
+    """An entrant as a record; one without figures has None in their place."""
+    tried = bool(each.fits)
+    return {
+        "tag": each.tag,
+        "provider": each.provider,
+        "fits": each.fits,
+        "bits_per_weight": float(each.bits) if tried else None,
+        "sqnr_db": each.sqnr_db if tried else None,
+        "relative_rmse": each.relative_rmse if tried else None,
+        "output_error": each.output_error,
+        "level": None if each.speed is None else each.speed.level,
+        "gb_s": None if each.speed is None else each.speed.gb_s,
+        "gops": None if each.speed is None else each.speed.gops,
+        **{name: getattr(each, name) for name in ("compared", "on_front", "on_speed_front", "reason")},
+    }
 
 
 def judged(entrants: Iterable[Entrant]) -> tuple[Entrant, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from fourcc.sources import tokenizer as blobs_of
 __all__ = ["TextStream", "Tokenizer", "in_use", "open_tokenizer"]
 
 # Blob -> its reader; where a model has several, the first counts.
+_log = logging.getLogger(__name__)
 _READERS: dict[str, Callable[[bytes, object], Tokenizer]] = {
     blobs_of.LLAMA2C: read_llama2c,
     blobs_of.GGUF: read_gguf,
@@ -44,6 +46,7 @@ def open_tokenizer(blobs: Mapping[str, bytes], file: object = None) -> Tokenizer
                 found, most = f"{len(blobs[name])} bytes", f"at most {blobs_of.MAX_TOKENIZER}"
                 raise InputError("too long for a tokenizer", file=place, found=found, expected=most)
             tokenizer = read(blobs[name], place)
+            _log.info("the tokenizer is %s", place)
             if isinstance(tokenizer, SentencePieceTokenizer):
                 beside = blobs_of.CONFIGURATION
                 return attrs.evolve(tokenizer, add_bos=adds_bos(blobs.get(beside), _place(file, beside)))

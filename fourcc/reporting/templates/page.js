@@ -25,10 +25,16 @@
   };
   for (const table of all(".fc-sortable")) {
     all("thead th", table).forEach((head, column) => {
-      const button = document.createElement("button");
-      button.type = "button";
+      const button = document.createElement("span"); // a real button is not repeated on the pages of a print
+      button.setAttribute("role", "button");
+      button.tabIndex = 0;
       button.textContent = head.textContent;
       button.addEventListener("click", () => sort(table, column, head));
+      button.addEventListener("keydown", (event) => {
+        if (event.key !== "Enter" && event.key !== " ") return;
+        event.preventDefault();
+        sort(table, column, head);
+      });
       head.replaceChildren(button);
     });
     if (table.tBodies[0].rows.length < 8) continue;

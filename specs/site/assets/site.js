@@ -1,4 +1,16 @@
-// The gallery: rows are sorted by a click on a column's head, and filtered. Without this script it is whole, too.
+// Whatever scrolls can be reached by keyboard; and the gallery: rows are sorted by a click on a column's head, and filtered.
+// Without this script the pages are whole, too.
+(() => {
+  const reach = () => {
+    for (const each of document.querySelectorAll(".md-typeset pre > code, .md-typeset__scrollwrap")) {
+      if (each.scrollWidth > each.clientWidth) each.tabIndex = 0;
+      else each.removeAttribute("tabindex");
+    }
+  };
+  addEventListener("load", reach);
+  addEventListener("resize", reach);
+})();
+
 (() => {
   const tables = [...document.querySelectorAll(".fc-gallery table")];
   if (!tables.length) return;
