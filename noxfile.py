@@ -93,6 +93,12 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def report(session: nox.Session) -> None:
+    """Look at reports in Chromium, with axe; the head of the lane says what it wants."""
+    session.run("python", "-m", "pytest", "-s", "tests/lanes/test_report_page.py", *session.posargs)
+
+
+@nox.session
 def kill(session: nox.Session) -> None:
     """Kill 200 conversions at random moments."""
     session.run("python", "tests/lanes/kill.py", "--runs", "200")

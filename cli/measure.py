@@ -77,10 +77,10 @@ def measure(  # noqa: PLR0913 - one an option
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
-    """Measure what each format costs each matrix: bytes, and KL divergence on a text.
+    """Measure what each format costs each matrix.
 
-    One format of each matrix is measured by running the model with it; the
-    others are predicted from their error.
+    Costs are bytes, and KL divergence on a text. One format of each matrix is measured by running the model with it;
+    the others are predicted from their error.
     """
     from fourcc.cli.render import costs_tables
 

@@ -66,7 +66,7 @@ def _refuse_other(file: Path) -> None:
     """Raises InputError for a file that never was a model.bin, in words that say what it is."""
     from fourcc.files.signatures import HEAD_BYTES, looks_like
 
-    if file.is_file() and not show.is_model(file):
+    if file.is_file() and file.stat().st_size and not show.is_model(file):
         with file.open("rb") as opened:
             what = f"only a model.bin has checksums, and this is none: {looks_like(opened.read(HEAD_BYTES))}"
         hint = "`fourcc inspect FILE` shows what a checkpoint holds, `fourcc diff A B` compares two."

@@ -55,3 +55,8 @@ def command(extra: str) -> str:
 def hint(extra: str) -> str:
     """The end of a message that a package is missing."""
     return f"Install it beside fourcc: {command(extra)}"
+
+
+def package_hint(name: str) -> str:
+    """The end of a message that a package is missing which is in no extra."""
+    return f"Install it beside fourcc: pip install {shlex.quote(name)}"

@@ -1,4 +1,4 @@
-"""What a notebook shows of a matrix: its facts, its parts, and a histogram of some of its weights."""
+"""HTML of a matrix for notebooks: its facts, its parts, and a histogram of some of its weights."""
 
 from __future__ import annotations
 

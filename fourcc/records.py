@@ -10,6 +10,7 @@ from abc import abstractmethod
 from importlib import import_module
 from typing import Any
 
+from fourcc import installation
 from fourcc.errors import UsageError
 
 
@@ -55,4 +56,4 @@ def package(name: str, asking: str) -> Any:  # noqa: ANN401 - a module
         return import_module(name)
     except ImportError as error:
         what = f"{asking} needs the package {name}, which is not installed"
-        raise UsageError(what, hint=f"Install it: pip install {name}") from error
+        raise UsageError(what, hint=installation.package_hint(name)) from error

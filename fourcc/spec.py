@@ -75,7 +75,7 @@ class FormatSpec:
         object.__setattr__(self, "parts", parts)
 
     def fields(self) -> dict[str, Any]:
-        """What the format says of itself, as a record: see `Registry.records`."""
+        """The declaration as a record: see `Registry.records`."""
         return {
             "tag": str(self.tag),
             "name": self.name,

@@ -20,7 +20,7 @@ COMPLETING = "_FOURCC_COMPLETE"  # set by the shell's script, as typer names it
 MOST = 2000  # words that are offered
 
 
-class Typed(NamedTuple):
+class TypedLine(NamedTuple):
     """The line so far.
 
     Attributes:
@@ -62,13 +62,13 @@ def words_typed() -> list[str]:
     return words[1:] if line.endswith(" ") else words[1:-1]
 
 
-def _completer(offer: Callable[[Typed], Iterable[str]]) -> Completer:
+def _completer(offer: Callable[[TypedLine], Iterable[str]]) -> Completer:
     """A completer that keeps what begins as the word does; it offers nothing where the offer fails."""
 
     def complete(ctx: typer.Context, incomplete: str) -> list[str]:
         try:
             with redirect_stderr(StringIO()):
-                words = [word for word in offer(Typed(ctx, incomplete)) if word.startswith(incomplete)]
+                words = [word for word in offer(TypedLine(ctx, incomplete)) if word.startswith(incomplete)]
         except Exception:  # noqa: BLE001 - a shell asks, and can show no error
             return []
         return words[:MOST]
@@ -78,13 +78,13 @@ def _completer(offer: Callable[[Typed], Iterable[str]]) -> Completer:
 
 
 @_completer
-def tag(_: Typed) -> Iterator[str]:
+def tag(_: TypedLine) -> Iterator[str]:
     """Tags of the installed formats; none is imported."""
     return _tags_beside("")
 
 
 @_completer
-def tags(typed: Typed) -> Iterator[str]:
+def tags(typed: TypedLine) -> Iterator[str]:
     """A list of tags with settings: a tag after each comma, a setting's name after each colon."""
     spelled, colon, _ = typed.word.removeprefix(typed.listed).rpartition(":")
     if colon:
@@ -93,7 +93,7 @@ def tags(typed: Typed) -> Iterator[str]:
 
 
 @_completer
-def recipe(_: Typed) -> Iterable[str]:
+def recipe(_: TypedLine) -> Iterable[str]:
     """Names of recipes."""
     from fourcc.policy.recipes import recipe_names
 
@@ -101,25 +101,25 @@ def recipe(_: Typed) -> Iterable[str]:
 
 
 @_completer
-def role(_: Typed) -> Iterator[str]:
+def role(_: TypedLine) -> Iterator[str]:
     """Roles of tensors, and globs for several."""
     return _roles()
 
 
 @_completer
-def roles_together(typed: Typed) -> Iterator[str]:
+def roles_together(typed: TypedLine) -> Iterator[str]:
     """The sets of roles that usually share a format."""
     return (typed.listed + name for name in ("q+k+v", "gate+up"))
 
 
 @_completer
-def tensor(typed: Typed) -> Iterable[str]:
+def tensor(typed: TypedLine) -> Iterable[str]:
     """Names of the tensors of the file on the line."""
     return _tensors(typed.source)
 
 
 @_completer
-def blob(typed: Typed) -> Iterable[str]:
+def blob(typed: TypedLine) -> Iterable[str]:
     """Names of the blobs of the model.bin on the line."""
     from fourcc.container.reader import ModelFile
 
@@ -128,7 +128,7 @@ def blob(typed: Typed) -> Iterable[str]:
 
 
 @_completer
-def pin(typed: Typed) -> Iterator[str]:
+def pin(typed: TypedLine) -> Iterator[str]:
     """``GLOB:TAG``: names of tensors or ``role=`` with a role, then a tag."""
     names, colon, _ = typed.word.rpartition(":")
     if colon:
@@ -139,7 +139,7 @@ def pin(typed: Typed) -> Iterator[str]:
 
 
 @_completer
-def exported(_: Typed) -> Iterable[str]:
+def exported(_: TypedLine) -> Iterable[str]:
     """The kinds that `fourcc export` writes."""
     from fourcc import exporters
 
@@ -147,7 +147,7 @@ def exported(_: Typed) -> Iterable[str]:
 
 
 @_completer
-def template(_: Typed) -> Iterable[str]:
+def template(_: TypedLine) -> Iterable[str]:
     """Names of chat templates."""
     from fourcc.models.templates import TEMPLATES
 
@@ -155,13 +155,13 @@ def template(_: Typed) -> Iterable[str]:
 
 
 @_completer
-def feedback(_: Typed) -> Iterable[str]:
+def feedback(_: TypedLine) -> Iterable[str]:
     """The ways of error feedback."""
     return ("gptq", "none")
 
 
 @_completer
-def like(_: Typed) -> Iterator[str]:
+def like(_: TypedLine) -> Iterator[str]:
     """The formats that a new plugin can begin with."""
     from fourcc.scaffold.starting_points import STARTING_POINTS
 
@@ -169,7 +169,7 @@ def like(_: Typed) -> Iterator[str]:
 
 
 @_completer
-def check(_: Typed) -> Iterator[str]:
+def check(_: TypedLine) -> Iterator[str]:
     """Names of the checks of `fourcc plugin test`."""
     from fourcc.testing import CHECKS
 
@@ -177,7 +177,7 @@ def check(_: Typed) -> Iterator[str]:
 
 
 @_completer
-def simd_target(typed: Typed) -> Iterator[str]:
+def simd_target(typed: TypedLine) -> Iterator[str]:
     """Families of processors that this machine can run."""
     from fourcc.kernels.simd.target import TARGETS, runs_here
 
@@ -185,7 +185,7 @@ def simd_target(typed: Typed) -> Iterator[str]:
 
 
 @_completer
-def model_size(typed: Typed) -> Iterator[str]:
+def model_size(typed: TypedLine) -> Iterator[str]:
     """Names of the models that `fourcc bench-models` makes."""
     from fourcc.bench.models.shapes import SHAPES
 

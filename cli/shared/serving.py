@@ -18,13 +18,13 @@ def serve_model(source: Path, port: int, *, open_page: bool, quiet: bool) -> Non
         quiet: whether nothing but the address is printed.
     """
     from fourcc.cli.render.progress import Progress
-    from fourcc.reporting.gather import Wanted, gather
+    from fourcc.reporting.gather import ReportRequest, gather
     from fourcc.reporting.page import check_jinja, page
     from fourcc.reporting.serving import serve
 
     check_jinja()
     with Progress("reading", 0, quiet=quiet, unit="tensors") as progress:
-        made = gather(Wanted(source), progress)
+        made = gather(ReportRequest(source), progress)
     terminal.notes(made.troubles, quiet=quiet)
 
     def ready(address: str) -> None:

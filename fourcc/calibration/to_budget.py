@@ -102,7 +102,11 @@ class ToBudget(Records):
         from fourcc.drawing import notebook
 
         table = notebook.short_table(self.records(), caption="Candidates within the budget; the first is the output")
-        return notebook.output(notebook.heading(self), table, self.mix.drawn())
+        return notebook.output(
+            notebook.heading(f"{self.result.path.name}: {self.kept.name}, KL divergence {self.kept.divergence}"),
+            table,
+            self.mix.drawn(),
+        )
 
     @property
     def kept(self) -> MeasuredConversion:

@@ -181,7 +181,7 @@ class ModelFile(TensorMapping):
             yield tensor_fields(each.name, each.shape, str(each.tag), each.nbytes, each, tied=tied)
 
     def facts(self) -> dict[str, object]:
-        """What the file says of itself, for people: names and values."""
+        """The facts of the file, for people: names and values."""
         hyper = " ".join(f"{name}={value}" for name, value in self.index.hyper.items())
         return {
             "architecture": self.index.architecture or "unknown",

@@ -84,7 +84,7 @@ class TensorMapping(Mapping[str, "QMatrix"], Records):
         return self[name]
 
     def facts(self) -> dict[str, object]:
-        """What the file says of itself, for people: names and values."""
+        """The facts of the file, for people: names and values."""
         return {}
 
     def _repr_html_(self) -> str:

@@ -60,7 +60,11 @@ class Result(Records):
         from fourcc.drawing import notebook
 
         notes = {f"note {number}": note for number, note in enumerate(self.notes, 1)}
-        return notebook.output(notebook.heading(self), notebook.known_facts(notes), notebook.tensors(self.records()))
+        return notebook.output(
+            notebook.heading(repr(self).strip("<>").replace(str(self.path), self.path.name)),
+            notebook.known_facts(notes),
+            notebook.tensors(self.records()),
+        )
 
     def __repr__(self) -> str:
         tensors, bits = len(self.index.tensors), float(self.index.bits_per_weight)

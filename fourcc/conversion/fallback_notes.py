@@ -22,14 +22,15 @@ def fallback_notes(policy: Policy, decisions: Iterable[Decision]) -> tuple[str, 
         return ()
     taken: dict[tuple[FourCC, FourCC], list[Decision]] = {}
     for decision in decisions:
-        if decision.fallback_from is not None:
-            taken.setdefault((decision.fallback_from, decision.tag), []).append(decision)
+        first = decision.fallback_from  # also what an export could not hold: that says its own plan
+        if first is not None and registry[first].misfit(decision.tensor.shape) is not None:
+            taken.setdefault((first, decision.tag), []).append(decision)
     return tuple(_note(first, tag, those) for (first, tag), those in taken.items())
 
 
 def _note(first: FourCC, tag: FourCC, those: list[Decision]) -> str:
     names = listed((each.tensor.name for each in those), LISTED)
-    why = registry[first].misfit(those[0].tensor.shape, {})
+    why = registry[first].misfit(those[0].tensor.shape)
     weights = sum(prod(each.tensor.shape) for each in those)
     are = "tensors are" if len(those) > 1 else "tensor is"
     return f"{len(those)} {are} stored in {tag} in place of {first} ({weights} weights): {why}: {names}"

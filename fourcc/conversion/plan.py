@@ -165,8 +165,8 @@ class Plan(Records):
         """Raises PolicyError where the policy's expectations do not hold."""
         if self.unmet:
             *others, last = self.unmet
-            told = last._replace(hint="`fourcc policy check` shows what each tensor comes to")
-            raise PolicyError([*others, told], file=self.policy.file)
+            hint = "`fourcc policy check` shows what each tensor comes to"
+            raise PolicyError([*others, last._replace(hint=hint)], file=self.policy.file)
 
 
 def plan(  # noqa: PLR0913 - keyword-only, one an option of the command

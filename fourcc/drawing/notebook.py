@@ -1,4 +1,4 @@
-"""What notebooks show of a value: the report's pieces, bounded, with their style sheet around them."""
+"""HTML for notebooks: the report's pieces, bounded, with their style sheet around them."""
 
 from __future__ import annotations
 
@@ -24,12 +24,15 @@ RULES = """
 .fc-cell-output .fc-table :is(th,td){text-align:left!important;color:var(--fc-text)}
 .fc-cell-output .fc-table .fc-n{text-align:right!important}
 .fc-cell-output .fc-grid :is(th,td){text-align:center!important}
-.fc-cell-output :is(ul,ol){list-style:none!important;padding-left:0!important}
+.fc-cell-output .fc-table tbody th{white-space:nowrap}
+.fc-cell-output .fc-table :is(th,td){min-width:0!important}
+.fc-cell-output :is(ul,ol){list-style:none!important;display:flex!important;flex-wrap:wrap;padding:0!important}
+.fc-cell-output li{margin:0!important}
 .fc-cell-output .fc-facts{display:grid!important;grid-template-columns:max-content 1fr!important}
 .fc-cell-output .fc-facts :is(dt,dd){float:none!important;width:auto!important;margin:0!important}
 .fc-cell-output .fc-facts dt{font-weight:400!important}
-.fc-cell-output .fc-histogram{max-width:480px!important}
-.fc-cell-output .fc-frontier{max-width:820px!important}
+.fc-cell-output .fc-histogram{max-width:min(480px,100%)!important}
+.fc-cell-output .fc-frontier{max-width:min(820px,100%)!important}
 """
 WINDOW = "overflow:auto;max-height:32em;margin:.5em 0"
 
@@ -40,8 +43,9 @@ def output(*pieces: str) -> str:
 
 
 def heading(value: object) -> str:
-    """A line above the pieces: the value's plain form."""
-    return element("p", element("b", text(repr(value).strip("<>"))), style="margin:.2em 0 .5em")
+    """A line above the pieces: a text, or the value's plain form."""
+    words = value if isinstance(value, str) else repr(value).strip("<>")
+    return element("p", element("b", text(words)), style="margin:.2em 0 .5em")
 
 
 def known_facts(pairs: Mapping[str, object]) -> str:
@@ -124,7 +128,11 @@ def _plain(key: str, value: object) -> object:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, (list, tuple)):
-        return " x ".join(map(str, value)) or "scalar" if key == "shape" else ", ".join(map(str, value)) or None
+        return (
+            "\N{NO-BREAK SPACE}x\N{NO-BREAK SPACE}".join(map(str, value)) or "scalar"
+            if key == "shape"
+            else ", ".join(map(str, value)) or None
+        )
     return value
 
 

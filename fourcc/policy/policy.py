@@ -183,6 +183,12 @@ class Policy:
         """The policy of a conversion without a policy: every tensor stays as it is stored."""
         return cls.parse(rules_text([{"match": "*", "keep": True, "optional": True}]))
 
+    @property
+    def rule_lines(self) -> tuple[int, ...]:
+        """The line in the text, from 1, at which each rule begins; empty where the text did not come as one."""
+        found = [self._places.lines.get(("rule", number)) for number in range(len(self.rules))]
+        return tuple(line for line in found if line is not None) if None not in found else ()
+
     def resolve(
         self, tensors: Sequence[TensorInfo], registry: Registry = registry, wanted: Container[str] | None = None
     ) -> list[Decision]:

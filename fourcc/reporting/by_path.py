@@ -7,7 +7,7 @@ from pathlib import Path
 from fourcc.files.write import AtomicFile, check_target
 from fourcc.progress import OnProgress
 from fourcc.reporting.document import ModelReport
-from fourcc.reporting.gather import Wanted, gather
+from fourcc.reporting.gather import ReportRequest, gather
 from fourcc.reporting.page import check_jinja, page
 from fourcc.reporting.weights import SAMPLE
 
@@ -42,7 +42,7 @@ def report(  # noqa: PLR0913 - keyword-only, one an option of the command
         FourccError: a file cannot be read, is of another model, or the page cannot be written.
     """
     check_jinja()
-    wanted = Wanted(Path(src), _path(against), _path(costs), _path(calibration), sample)
+    wanted = ReportRequest(Path(src), _path(against), _path(costs), _path(calibration), sample)
     target = check_target(Path(out), wanted.files, force=force)
     made = gather(wanted, progress)
     with AtomicFile(target) as file:

@@ -1,4 +1,4 @@
-"""What a calibration says of a model's tensors."""
+"""Facts from a calibration about a model's tensors."""
 
 from __future__ import annotations
 

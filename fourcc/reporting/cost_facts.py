@@ -1,4 +1,4 @@
-"""What a file of costs says of a file: the damage of each tensor's format, and where the file lies by the frontier."""
+"""Facts from a file of costs: the damage of each tensor's format, and where the file lies by the frontier."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class OfferedOption:
 
 @attrs.frozen
 class TensorCosts:
-    """What the costs say of a tensor's unit.
+    """Costs of a tensor's unit.
 
     Attributes:
         unit: its name.
@@ -75,7 +75,7 @@ class TensorCosts:
 
 
 @attrs.frozen
-class StoredPart:
+class ReportedPart:
     """The place of a part in the file; `checksum` is the hexadecimal XXH3-64 of its chunks, shortened."""
 
     name: str
@@ -135,7 +135,7 @@ class TensorReport:
     relative_rmse: float | None = None
     max_error: float | None = None
     facts: Mapping[str, object] = attrs.field(factory=dict)
-    parts: tuple[StoredPart, ...] = ()
+    parts: tuple[ReportedPart, ...] = ()
     weights: WeightPicture | None = None
     trouble: str | None = None
     other: Counterpart | None = None

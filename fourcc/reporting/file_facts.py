@@ -1,4 +1,4 @@
-"""What a file says of itself, and whether its bytes are as they were written."""
+"""Facts that a file states of itself, and whether its bytes are as they were written."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _common(source: Source) -> dict[str, object]:
     ours = source.architecture or "unknown"
     return {
         "architecture": ours if source.stated is None else f"{ours} (a {source.stated})",
-        "files": _files(source),
+        "size on disk": _files(source),
     }
 
 
@@ -98,7 +98,7 @@ def _facts(source: Source, model: ModelFile) -> dict[str, object]:
     origins = [f"{each.kind}, {size(each.nbytes)}, XXH3-128 {each.digest.hex()}" for each in index.sources]
     return {
         **_common(source),
-        "files": size(model.file.size),
+        "size on disk": size(model.file.size),
         "id": model.digest.hex(),
         "converted from": "; ".join(origins),
         "formats by": ", ".join(map(str, index.providers)),

@@ -32,8 +32,8 @@ MOST_TROUBLES = 20  # that are listed one by one
 
 
 @attrs.frozen
-class Wanted:
-    """What a report is made of.
+class ReportRequest:
+    """The files that a report is made of, and how much of them is read.
 
     Attributes:
         path: the model.
@@ -51,11 +51,11 @@ class Wanted:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """Those that are given, none of which may be the output."""
+        """All that are given; none of them may be the output."""
         return tuple(path for path in (self.path, self.against, self.costs, self.calibration) if path is not None)
 
 
-def gather(wanted: Wanted, progress: OnProgress | None = None) -> ModelReport:
+def gather(wanted: ReportRequest, progress: OnProgress | None = None) -> ModelReport:
     """Opens the files and reads what the report shows.
 
     A tensor that cannot be read, because it is damaged or its format is missing, is said in the report.
@@ -86,7 +86,7 @@ def gather(wanted: Wanted, progress: OnProgress | None = None) -> ModelReport:
     return report
 
 
-def _report(source: Source, facts: FileFacts, tensors: tuple[TensorReport, ...], wanted: Wanted) -> ModelReport:
+def _report(source: Source, facts: FileFacts, tensors: tuple[TensorReport, ...], wanted: ReportRequest) -> ModelReport:
     unread = [f"{tensor.name}: {tensor.trouble}" for tensor in tensors if tensor.trouble is not None]
     more = len(unread) - MOST_TROUBLES
     if more > 0:
@@ -106,7 +106,7 @@ def _report(source: Source, facts: FileFacts, tensors: tuple[TensorReport, ...],
 
 
 def _tensors(
-    source: Source, against: Source | None, wanted: Wanted, progress: OnProgress | None
+    source: Source, against: Source | None, wanted: ReportRequest, progress: OnProgress | None
 ) -> Iterator[TensorReport]:
     others = {} if against is None else {tensor.name: tensor for tensor in against.tensors}
     tied = bool(source.hyper.get("tied_embeddings", False))

@@ -9,7 +9,7 @@ from importlib import import_module
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from fourcc import __version__
+from fourcc import __version__, installation
 from fourcc.drawing.markup import lines
 from fourcc.drawing.styles import stylesheet
 from fourcc.drawing.table import facts
@@ -53,8 +53,8 @@ def check_jinja() -> Any:  # noqa: ANN401 - a module
     try:
         return import_module("jinja2")
     except ImportError as error:
-        hint = "Install it: pip install 'fourcc[report]'"
-        raise UsageError("a report needs the package jinja2, which is not installed", hint=hint) from error
+        what = "a report needs the package jinja2, which is not installed"
+        raise UsageError(what, hint=installation.hint("report")) from error
 
 
 def _pieces(report: ModelReport) -> dict[str, str]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import pairwise
 
+from fourcc.errors import PolicyError
+from fourcc.policy import Policy
 from fourcc.reporting.document import RuleReport, TensorReport
 
-_TABLE = re.compile(r"^\s*\[+\s*([A-Za-z_\"'.]+)\s*\]+")
-_MULTILINE = re.compile(r"\"\"\"|'''")
+_ELSEWHERE = re.compile(r"\s*(\[+\s*(?!rule\b)|\]\s*$)")  # a table that is no rule's, or the end of an array of rules
 
 
 def rule_reports(text: str, tensors: Sequence[TensorReport]) -> tuple[RuleReport, ...]:
@@ -29,17 +31,19 @@ def rule_reports(text: str, tensors: Sequence[TensorReport]) -> tuple[RuleReport
 
 
 def rule_texts(text: str) -> list[str]:
-    """The lines of each ``[[rule]]``; an empty list where a text over several lines makes them hard to tell."""
-    if _MULTILINE.search(text):
+    """The lines of each rule, as a table or as one in an array; an empty list where the text is no policy."""
+    try:
+        starts = Policy.parse(text).rule_lines
+    except PolicyError:
         return []
-    blocks: list[list[str]] = []
-    inside = False
-    for line in text.splitlines():
-        header = _TABLE.match(line)
-        if header is not None:
-            inside = header[1].split(".")[0] == "rule"
-            if inside and line.lstrip().startswith("[[") and header[1] == "rule":
-                blocks.append([])
-        if inside and blocks:
-            blocks[-1].append(line)
-    return ["\n".join(block).strip() for block in blocks]
+    lines = text.splitlines()
+    pairs = pairwise([*starts, len(lines) + 1])
+    return [_trimmed(lines[first - 1 : max(first, last - 1)]) for first, last in pairs]
+
+
+def _trimmed(lines: list[str]) -> str:
+    """A rule's lines, without what follows it: another table, empty lines, comments on the next rule."""
+    end = next((place for place, line in enumerate(lines) if place and _ELSEWHERE.match(line)), len(lines))
+    while end > 1 and (not lines[end - 1].strip() or lines[end - 1].lstrip().startswith("#")):
+        end -= 1
+    return "\n".join(lines[:end]).strip()

@@ -1,4 +1,4 @@
-"""What is known of a tensor before its weights are read."""
+"""Facts of a tensor, before its weights are read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import attrs
 from fourcc.dtypes import DType
 from fourcc.errors import PluginError
 from fourcc.naming import layer, roles
-from fourcc.reporting.document import Counterpart, StoredPart, TensorReport
+from fourcc.reporting.document import Counterpart, ReportedPart, TensorReport
 from fourcc.sources.source import SourceTensor, Unreadable
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def tensor_report(tensor: SourceTensor | Unreadable, *, tied: bool) -> TensorRep
 
 
 def beside(tensor: SourceTensor) -> Counterpart:
-    """The same of a tensor that is only compared with."""
+    """A tensor that is only compared with."""
     record = tensor.record
     sqnr = None if record is None or record.error is None else _sqnr(record.error)
     return Counterpart(str(tensor.tag), tensor.shape, _nbytes(tensor) or 0, sqnr)
@@ -110,10 +110,10 @@ def _sqnr(error: ErrorRecord) -> float:
     return error.sqnr_db
 
 
-def _part(record: PartRecord) -> StoredPart:
+def _part(record: PartRecord) -> ReportedPart:
     sums = record.sums.hex(" ", -8).split()
     checksum = sums[0] if len(sums) == 1 else f"{sums[0]} … {sums[-1]}, {len(sums)} chunks" if sums else ""
-    return StoredPart(record.name, _dtype(record.dtype), record.shape, record.offset, record.nbytes, checksum)
+    return ReportedPart(record.name, _dtype(record.dtype), record.shape, record.offset, record.nbytes, checksum)
 
 
 def _dtype(kind: DType) -> str:

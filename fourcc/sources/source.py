@@ -214,9 +214,8 @@ class Source(TensorMapping):
 
     def __getattr__(self, name: str) -> NoReturn:
         """Says what to do for those who look for what a `Model` has."""
-        what = f"a Source has no attribute {name!r}"
-        if name in _OF_MODELS:
-            what += f": it holds tensors. `fourcc.open({str(self.path)!r}, run=True)` opens a Model, which has"
+        hint = f": it holds tensors. `fourcc.open({str(self.path)!r}, run=True)` opens a Model, which has"
+        what = f"a Source has no attribute {name!r}{hint if name in _OF_MODELS else ''}"
         raise AttributeError(what, name=name, obj=self)
 
     def __contains__(self, name: object) -> bool:
@@ -236,7 +235,7 @@ class Source(TensorMapping):
             yield tensor_fields(other.name, other.shape, other.layout, other.nbytes, None, tied=tied)
 
     def facts(self) -> dict[str, object]:
-        """What the files say of the model, for people: names and values."""
+        """The facts of the model, for people: names and values."""
         hyper = " ".join(f"{name}={value}" for name, value in self.hyper.items())
         return {
             "architecture": self.stated or self.architecture or "unknown",

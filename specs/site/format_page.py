@@ -31,7 +31,7 @@ def _facts(shown: Shown, root: Path) -> str:
     hollow = "; a flat dash is stored once for what blocks share" if any(piece.shared for piece in block.pieces) else ""
     caption = element("figcaption", text(f"{words}{hollow}."))
     figure = element("figure", drawn, caption, _legend(shown), class_="fc-format")
-    return element("div", figure, facts(_pairs(shown, root)), class_="fc fc-about")
+    return element("div", figure, facts(_pairs(shown, root)), class_="fc-site fc-about")
 
 
 def _legend(shown: Shown) -> str:

@@ -71,7 +71,7 @@ def _section(group: Group, root: Path) -> str:
     rows = [_ends(each, _figures(each, root) if weights else {}) for each in group.formats]
     ids = [_name(each) for each in group.formats]
     made = table(rows, caption=f"{len(rows)} formats", ids=ids, sortable=True)
-    kind = "fc fc-gallery" if weights else "fc fc-gallery fc-few"
+    kind = "fc-site fc-gallery" if weights else "fc-site fc-gallery fc-few"
     around = element("div", made, class_=kind, tabindex=0, role="region", aria_label=group.title)
     return f"## {group.title}\n\n{around}\n"
 

@@ -41,14 +41,16 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, **_: object) -> str:
     """Puts facts on a format's page and pictures at their places; links that leave the site lead to the repository."""
-    from specs.site import format_page, links, made, pictures
+    from specs.site import format_page, links, made, notebooks, pictures
 
     uri = page.file.src_uri
     if uri in made.WIDE:
         page.meta["hide"] = ["navigation", "toc"]
     markdown = pictures.filled(markdown, ROOT)
     markdown = format_page.with_facts(markdown, uri, ROOT)
-    return links.rewritten(markdown, made.origin(uri), uri, links.Site(ROOT, made.STANDS_FOR, config.repo_url))
+    return links.rewritten(
+        markdown, made.origin(uri), uri, links.Site(ROOT, made.STANDS_FOR | notebooks.stands_for(ROOT), config.repo_url)
+    )
 
 
 def on_post_page(output: str, **_: object) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 import attrs
 
 DOCS = "specs"
+SHOWN = {".md": ".md", ".ipynb": ".md", ".json": ".json"}  # files of specs/ that are shown -> what they become
 LINK = re.compile(r"(?<!!)\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\(([^()\s]+)\)")
 CODE = re.compile(r"(^ {0,3}```.*?^ {0,3}```[^\n]*$|^ {0,3}~~~.*?^ {0,3}~~~[^\n]*$)", re.MULTILINE | re.DOTALL)
 SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:|//")
@@ -37,8 +38,10 @@ class Site:
         """The address in the site of a file of the repository; None: it is no page there."""
         if path in self.stands_for:
             return self.stands_for[path]
-        inside = path.startswith(f"{DOCS}/") and path.endswith(".md") and (self.root / path).is_file()
-        return path.removeprefix(f"{DOCS}/") if inside else None
+        place = Path(path)
+        if place.parts[0] != DOCS or place.suffix not in SHOWN or not (self.root / place).is_file():
+            return None
+        return place.relative_to(DOCS).with_suffix(SHOWN[place.suffix]).as_posix()
 
 
 def rewritten(markdown: str, origin: str, uri: str, site: Site) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
-from specs.site import formats_shown
+from specs.site import formats_shown, python_names
 
 Nav = list[Any]  # as mkdocs has it: addresses, and {title: address or list}
 
@@ -25,17 +25,15 @@ TASKS = (
     "verify",
     "export",
 )
-HOW_TO = (
-    "howto/index.md",
-    *(f"howto/{name}.md" for name in TASKS),
-    "howto/*.md",
-    *("quantize.md", "calibration.md", "allocation.md", "chat.md"),
-)
+HOW_TO = ("howto/index.md", *(f"howto/{name}.md" for name in TASKS), "howto/*.md")
 FORMATS_END = ("products.md", "searches.md", "measured-formats.md", "example-formats.md", "writing-a-format.md")
 REFERENCE: tuple[tuple[str, Sequence[str]], ...] = (
     ("Commands", ("reference/commands/index.md", "reference/commands/*.md")),
-    ("Python", ("reference/python/index.md", "reference/python/*.md")),
-    ("Policies, mixes, chats", ("policy.md", "quantize.md", "calibration.md", "costs.md", "allocation.md", "chat.md")),
+    ("Python", ("reference/python/index.md", *(f"reference/python/{page}.md" for page, *_ in python_names.PAGES))),
+    (
+        "Policies, mixes, chats, reports",
+        ("policy.md", "quantize.md", "calibration.md", "costs.md", "allocation.md", "chat.md", "report.md"),
+    ),
     ("Files and seams", ("container.md", "families.md", "quantized-checkpoints.md", "seam.md", "vectors/README.md")),
     ("Scripts", ("reference/*.md",)),
     ("Words", ("glossary.md",)),

@@ -38,7 +38,7 @@ def formats(root: Path) -> str:
 
 
 def _framed(drawn: str) -> str:
-    return element("div", drawn, class_="fc fc-picture", tabindex=0, role="group", aria_label=TITLE)
+    return element("div", drawn, class_="fc-site fc-picture", tabindex=0, role="group", aria_label=TITLE)
 
 
 def unbeaten(points: list[tuple[int, float]]) -> list[tuple[int, float]]:

@@ -6,6 +6,7 @@ import ast
 from pathlib import Path
 
 FOLDER = "reference/python"
+SHORT = "::: {}\n    options:\n      merge_init_into_class: false"  # of kinds that are made alike
 
 # The longest beginning of a name's home decides its page.
 PAGES: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
@@ -88,9 +89,19 @@ def pages(root: Path) -> dict[str, str]:
     names = by_page(root)
     found = {f"{FOLDER}/index.md": _index(names)}
     for page, title, text, _ in PAGES:
-        directives = "\n\n".join(f"::: fourcc.{name}" for name in _sorted(names[page]))
+        shown = [f"::: fourcc.{name}" for name in _sorted(names[page])]
+        shown += [SHORT.format(name) for name in kinds_of_errors()] if page == "errors" else []
+        directives = "\n\n".join(shown)
         found[f"{FOLDER}/{page}.md"] = f"# {title}\n\n{text}\n\n{directives}\n"
     return found
+
+
+def kinds_of_errors() -> list[str]:
+    """The dotted names of the kinds of FourccError, in the order of their module."""
+    from fourcc import errors
+
+    kinds = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, errors.FourccError)]
+    return [f"{errors.__name__}.{each.__name__}" for each in kinds if each is not errors.FourccError]
 
 
 def _index(names: dict[str, list[str]]) -> str:

@@ -77,7 +77,7 @@ def test_the_point_within_a_number_of_bytes(costs: Costs) -> None:
 
 
 def lines_of(figure: Figure) -> dict[str, Line2D]:
-    """What the legend names, by its words."""
+    """Lines by the legend's words."""
     legend = figure.legends[0]
     drawn_lines = [line for line in figure.axes[0].lines if isinstance(line, Line2D)]
     return dict(zip([text.get_text() for text in legend.get_texts()], drawn_lines, strict=True))

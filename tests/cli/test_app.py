@@ -91,7 +91,7 @@ def test_help_names_defaults_and_environment(run: Runner) -> None:
         (["conver"], "No such command 'conver'"),
         (["convert"], "Missing argument 'SRC'. `fourcc convert --help` shows the usage."),
         (["inspect", "a", "b"], "Got unexpected extra argument"),
-        (["inspect", "x", "--nope"], "No such option: --nope. `fourcc inspect --help` shows the usage."),
+        (["inspect", "x", "--zzz"], "No such option: --zzz. `fourcc inspect --help` shows the usage."),
         (["convert", "x", "--threads", "two"], "Invalid value for '--threads'"),
         (["policy"], "Missing command. `fourcc policy --help` shows the usage."),
         (["policy", "check", "x"], "`fourcc policy check --help` shows the usage."),

@@ -1,4 +1,4 @@
-"""What a shell is offered while a command is typed."""
+"""Values that a shell is offered while a command is typed."""
 
 import os
 import shutil
@@ -42,7 +42,7 @@ WITHOUT = {("plugin new", "--tag")}  # a tag of a format that there is not yet
 
 
 def offered(line: list[str], shell: str = "bash", **environment: str) -> list[str]:
-    """What the program answers to a shell; the last word is the one that is typed."""
+    """The program's answer to a shell; the last word is the one that is typed."""
     given = {"_FOURCC_COMPLETE": f"complete_{shell}", **environment}
     given |= {"COMP_WORDS": "\n".join(line), "COMP_CWORD": str(len(line) - 1)}
     if shell != "bash":
@@ -77,7 +77,7 @@ def test_every_option_with_words_of_ours_completes() -> None:
 def test_values_in_this_process(
     model: Path, place: tuple[str, str], typed: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the option's completer gives for the beginning of a word; each begins so."""
+    """An option's completer gives words for the beginning of a word; each begins so."""
     command, option = place
     begun, expected = typed
     monkeypatch.setenv("_FOURCC_COMPLETE", "complete_bash")

@@ -50,23 +50,23 @@ def test_cells_are_made_safe() -> None:
     assert list(tables.lines(TABLE, [["a\nb", "1", "x"]])) == ["name  size  rule", "a\\nb     1  x"]
 
 
-NAME = "layers.10.attention.wq"
+MATRIX = "layers.10.attention.wq"
 
 
 @pytest.mark.parametrize(
     ("width", "shown"),
     [
-        (35, ["name                     size  rule", f"{NAME}  12345  x"]),
-        (34, ["name                     size", f"{NAME}  12345"]),
-        (29, ["name                     size", f"{NAME}  12345"]),
-        (28, ["name", "   size  rule", NAME, "  12345  x"]),
-        (10, ["name", "   size", NAME, "  12345"]),
-        (3, ["name", "   size", NAME, "  12345"]),
+        (35, ["name                     size  rule", f"{MATRIX}  12345  x"]),
+        (34, ["name                     size", f"{MATRIX}  12345"]),
+        (29, ["name                     size", f"{MATRIX}  12345"]),
+        (28, ["name", "   size  rule", MATRIX, "  12345  x"]),
+        (10, ["name", "   size", MATRIX, "  12345"]),
+        (3, ["name", "   size", MATRIX, "  12345"]),
     ],
 )
 def test_a_narrow_terminal_cuts_no_cell(width: int, shown: list[str]) -> None:
     """A column that matters little leaves first; then a row takes two lines, and it comes back where it fits."""
-    assert list(tables.lines(TABLE, [[NAME, "12345", "x"]], width)) == shown
+    assert list(tables.lines(TABLE, [[MATRIX, "12345", "x"]], width)) == shown
 
 
 def test_sentences_are_wrapped() -> None:
@@ -98,14 +98,14 @@ def test_what_is_left_out_is_named(capsys: pytest.CaptureFixture[str], monkeypat
     """On a terminal, whose width COLUMNS may say; a pipe gets every column. Notes are those of the columns shown."""
     noted = (*TABLE[:2], TABLE[2]._replace(note="which chose it"))
     monkeypatch.setenv("COLUMNS", "30")
-    tables.explain(tables.show(noted, [[NAME, "1", "x"]]))
+    tables.explain(tables.show(noted, [[MATRIX, "1", "x"]]))
     out = capsys.readouterr().out
-    assert out == f"name                    size  rule\n{NAME}     1  x\nrule: which chose it\n"
+    assert out == f"name                    size  rule\n{MATRIX}     1  x\nrule: which chose it\n"
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     monkeypatch.setenv("NO_COLOR", "1")
-    tables.explain(tables.show(noted, [[NAME, "1", "x"]]))
+    tables.explain(tables.show(noted, [[MATRIX, "1", "x"]]))
     out = capsys.readouterr().out
-    assert out == f"name                    size\n{NAME}     1\nwider terminals also show:\n  rule\n"
+    assert out == f"name                    size\n{MATRIX}     1\nwider terminals also show:\n  rule\n"
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ LINE = re.compile(r"fourcc: +\d+\.\d{3} s: .+")
 
 
 def told(err: str) -> list[str]:
-    """What was told, without the times at the start of lines."""
+    """The lines that were told, without the times at the start of lines."""
     return [line.split(" s: ", 1)[1] for line in err.splitlines() if LINE.fullmatch(line)]
 
 

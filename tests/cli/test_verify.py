@@ -104,7 +104,7 @@ def test_no_model_at_all(run: Runner, tiny: Path, tmp_path: Path) -> None:
     """The exit code is 3 for another file or an empty one, and 4 for none."""
     ended = run("verify", tiny)
     assert ended.code == 3
-    assert ended.err.startswith(f"fourcc: error: {tiny}, byte 0: not a model.bin: ")
+    assert ended.err.startswith(f"fourcc: error: {tiny}: only a model.bin has checksums, and this is none: ")
     empty = tmp_path / "empty"
     empty.touch()
     assert run("verify", empty).code == 3

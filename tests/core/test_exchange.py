@@ -114,7 +114,7 @@ def test_torch_gets_the_stored_numbers(model: fourcc.Model, torch: Any) -> None:
 
 
 def test_torch_shares_the_file_and_may_write(path: Path, torch: Any) -> None:
-    """What is written stays in this process: neither the file nor the model's own views change."""
+    """Writes stay in this process: neither the file nor the model's own views change."""
     before = path.read_bytes()
     with fourcc.open(path) as model:
         one, other = model.to_torch(), model.to_torch()

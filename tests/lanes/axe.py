@@ -33,6 +33,8 @@ SITE = (
     "policy.html",
     "howto/index.html",
     "tutorial/index.html",
+    "reference/json.html",
+    "notebooks/tour.html",
 )
 SIZES = ("390,844", "1280,900")
 SCHEMES = {"light": "1", "dark": "0"}  # of Blink's setting preferredColorScheme

@@ -10,6 +10,7 @@ It wants the package playwright (its own browsers are not needed), Chromium, and
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,9 @@ from typing import Any
 import pytest
 
 import fourcc
-from tests.reporting.made_models import HOSTILE, hostile_model, many_tensors
+from fourcc.reporting.gather import ReportRequest, gather
+from fourcc.reporting.page import page as page_of
+from tests.reporting.made_models import HOSTILE, POLICY, hostile_model, many_tensors
 
 pytestmark = pytest.mark.thorough
 AXE = os.environ.get("FOURCC_AXE")
@@ -47,7 +50,7 @@ def pages(root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pat
     """Reports: of the shipped model beside its original, of one with hostile names, of a thousand tensors."""
     folder = tmp_path_factory.mktemp("pages")
     example = root / "fourcc" / "example"
-    fourcc.convert(example / "tiny.bin", folder / "model.bin", policy=example / "mixed.toml")
+    fourcc.convert(example / "tiny.bin", folder / "model.bin", policy=POLICY)
     fourcc.report(folder / "model.bin", folder / "two.html", against=example / "tiny.bin")
     fourcc.report(hostile_model(folder / "hostile.safetensors"), folder / "hostile.html")
     fourcc.report(many_tensors(folder / "many.bin", 1000), folder / "many.html")
@@ -86,13 +89,20 @@ def test_axe_finds_nothing_serious(
 
 
 def test_a_thousand_tensors_are_there_within_a_second(browser: Any, pages: dict[str, Path]) -> None:
-    assert pages["many"].stat().st_size < MEGABYTES * 1e6
+    """Making the page from what was gathered takes as long at most. Prints what it measured."""
+    size = pages["many"].stat().st_size
+    assert size < MEGABYTES * 1e6
+    gathered = gather(ReportRequest(pages["many"].with_suffix(".bin")))
+    start = time.process_time()  # what others do on the machine does not count
+    page_of(gathered)
+    made = time.process_time() - start
     took = []
     for _ in range(3):
         page, _ = opened(browser, pages["many"])
         took.append(page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd") / 1000)
         page.context.close()
-    assert min(took) < SECONDS
+    print(f"1000 tensors: {size / 1e6:.2f} MB, made in {made:.2f} s, loaded in {', '.join(f'{t:.2f}' for t in took)} s")
+    assert max(made, min(took)) < SECONDS
 
 
 def test_keys_move_through_the_map_and_open_and_close_a_panel(browser: Any, pages: dict[str, Path]) -> None:

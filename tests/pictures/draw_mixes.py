@@ -14,6 +14,7 @@ from fourcc.drawing.styles import DARK, LIGHT
 FOLDER = Path(__file__).resolve().parents[2] / "specs" / "pictures"
 THEMES = {"mixes-light.svg": LIGHT, "mixes-dark.svg": DARK}
 TITLE = "Divergence from the original by size: mixes found by fourcc lie below single formats and llama.cpp's recipes"
+CROWDED = ("Q4_0", "Q4_1", "Q5_1")  # older formats, farther from the line, whose names would hide those of recipes
 AXES = {
     "size of all tensors": "size of the file",
     "KL divergence, nats a token": "KL divergence from the original, nats a token",
@@ -31,7 +32,8 @@ RULES = """
 
 def marks(found: dict[str, Any]) -> list[Mark]:
     """The single formats and the recipes."""
-    single = [Mark(tag, each["bytes"], each["kld"], "format") for tag, each in found["formats"].items()]
+    formats = {tag: each for tag, each in found["formats"].items() if tag not in CROWDED}
+    single = [Mark(tag, each["bytes"], each["kld"], "format") for tag, each in formats.items()]
     return single + [Mark(name, each["bytes"], each["kld"], "other") for name, each in found["recipes"].items()]
 
 

@@ -134,7 +134,8 @@ def case_of(model: Model, folder: Path) -> Case:
     """Makes a model, opens, converts and exports it to each kind of file, and runs it where it says so."""
     (folder / "in").mkdir()
     case = Case(model, folder, model.make(folder / "in"))
-    policy = Policy.shorthand(model.policy) if model.policy else None
+    chosen = Policy.chosen(format=model.policy or None, recipe=model.recipe or None)
+    policy = chosen if model.policy or model.recipe else None
     tokenizer = folder / "in" / model.tokenizer if model.tokenizer else None
     for where, notes in _steps(case, policy, tokenizer):
         case.notes += [(where, note) for note in notes]

@@ -4,8 +4,10 @@ import copy
 import json
 import re
 import struct
+import tomllib
 from collections import Counter
 from collections.abc import Callable
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -420,6 +422,22 @@ def _listed(case: Case, _: str, match: re.Match[str]) -> None:
     said = refused(lambda: fourcc.convert(case.path, case.folder / "all.bin"))
     assert all(f"'{name}' {kind}" in said for name, kind in alone)
     assert set(case.kept) == {name for name, kind in kinds if (name, kind) not in alone}
+
+
+@says(r"(\d+) tensors? (is|are) stored in (\S+) in place of (\S+) \((\d+) weights\): (.*?): (.*)")
+def _in_place_of_a_recipe_s(case: Case, _: str, match: re.Match[str]) -> None:
+    rules = tomllib.loads(Policy.recipe(case.model.recipe).text)["rule"]
+    with fourcc.ModelFile(case.bin) as model:
+        records = [
+            each
+            for each in model.index.tensors
+            if each.rule is not None and (str(each.tag), rules[each.rule].get("tag")) == (match[3], match[4])
+        ]
+    assert (len(records), len(records) > 1) == (int(match[1]), match[2] == "are")
+    assert sum(prod(each.shape) for each in records) == int(match[5])
+    assert [each.name for each in records][:3] == listed(match[7])
+    cols, width = map(int, re.findall(r"\d+", match[6]))
+    assert (records[0].shape[-1], bool(cols % width)) == (cols, True)
 
 
 @says(r"scales of activations are left out, since no weight depends on them: (.*)")

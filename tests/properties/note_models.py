@@ -47,6 +47,7 @@ class Model:
     Attributes:
         make: writes it into a folder; gives its path.
         policy: formats of `convert` and `export`, in short.
+        recipe: name of a recipe, in place of a policy.
         instead: what `export` is told by ``--as``.
         tokenizer: name of a file in the folder, in place of what it brings.
         exclude: tensors that are left out.
@@ -55,6 +56,7 @@ class Model:
 
     make: Callable[[Path], Path]
     policy: str = ""
+    recipe: str = ""
     instead: str = ""
     tokenizer: str = ""
     exclude: tuple[str, ...] = ()
@@ -358,6 +360,7 @@ LINEAR = {"rope_type": "linear", "factor": 4.0}
 MODELS = {
     "whole": Model(made()),
     "F16, and told twice": Model(made(), policy="F16", instead="Q8_0,F32"),
+    "a recipe that does not fit": Model(made(), recipe="Q4_K_M"),
     "--as without need": Model(made(), instead="Q8_0"),
     "an embedding that a layout does not quantize": Model(made(), policy="Q8_G"),
     "a card that cannot be read": Model(made(files={"README.md": b"---\nlicense: mit\n  odd\nwhat is this\n---\n"})),

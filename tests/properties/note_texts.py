@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 LEAST = 4  # words
-ERRORS = re.compile(r"Error$|[rR]efus|^(GGUF)?Key$|^take$|^number$|^text$")
+ERRORS = re.compile(r"Error$|[rR]efus|^(GGUF)?Key$|^info$|^take$|^number$|^text$")
 OF_ERRORS = {"what", "found", "expected", "hint"}
 
 

@@ -54,6 +54,7 @@ MAKERS = (
     "fourcc/sources/*.py",
     "fourcc/sources/weight_only/*.py",
     "fourcc/exporters/*.py",
+    "fourcc/conversion/fallback_notes.py",
     "fourcc/conversion/pipeline.py",
     "fourcc/conversion/plan.py",
 )

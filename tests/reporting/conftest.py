@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 import fourcc
+from tests.reporting.made_models import POLICY
 
 
 @pytest.fixture(scope="session")
@@ -15,7 +16,7 @@ def example(root: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def mixed(example: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The shipped model, converted with its policy."""
+    """The shipped model, with a policy of six rules."""
     path = tmp_path_factory.mktemp("mixed") / "model.bin"
-    fourcc.convert(example / "tiny.bin", path, policy=example / "mixed.toml", tokenizer=example / "tiny_tokenizer.bin")
+    fourcc.convert(example / "tiny.bin", path, policy=POLICY, tokenizer=example / "tiny_tokenizer.bin")
     return path

@@ -1,4 +1,4 @@
-"""Models for the tests of reports: with hostile names, and with many tensors."""
+"""Models for the tests of reports: with hostile names, and with many tensors; a policy of six rules."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -25,6 +25,41 @@ HOSTILE = (
     "layers.2." + "x" * 10_000 + ".w",
     "\U0001f600 " + "é" * 50,
 )
+
+POLICY = """
+version = 1
+
+[[rule]] # norms are small and sensitive
+role = "norm"
+tag = "F32"
+
+[[rule]] # the embedding is the classifier, too
+role = "embedding"
+tag = "Q8_B"
+
+[[rule]] # the first and the last layer keep more
+layers = "0, -1"
+role = "attention.*"
+tag = "Q8_A"
+
+[[rule]]
+role = "attention.*"
+tag = "Q8_0"
+
+# rows of 176 are no multiple of 32: the fallback takes them
+[[rule]]
+role = "ffn.down"
+tag = "Q4_0"
+fallback = ["Q8_B"]
+
+[[rule]]
+role = "ffn.*"
+tag = "Q4_A"
+encoder = { method = "kmeans" }
+
+[expect]
+bits = "<= 10"
+"""
 
 
 def hostile_model(path: Path) -> Path:

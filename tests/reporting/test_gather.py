@@ -1,4 +1,4 @@
-"""What a report knows of a model, from every kind of file, and what it says of what it cannot know."""
+"""A report knows a model from every kind of file, and says what it cannot know."""
 
 from math import inf
 from pathlib import Path
@@ -14,7 +14,7 @@ from fourcc.container.reader import ModelFile
 from fourcc.errors import InputError, UsageError
 from fourcc.reporting.calibration_facts import calibration_facts, inputs
 from fourcc.reporting.document import ModelReport, TensorReport
-from fourcc.reporting.gather import Wanted, gather
+from fourcc.reporting.gather import ReportRequest, gather
 from fourcc.sources import open_source
 from fourcc.tags import as_tag
 from tests.calibration.made_up_costs import made_up
@@ -29,7 +29,7 @@ def named(report: ModelReport, name: str) -> TensorReport:
 
 
 def test_a_model_bin_says_everything(mixed: Path) -> None:
-    report = gather(Wanted(mixed))
+    report = gather(ReportRequest(mixed))
     assert (report.name, report.kind, len(report.tensors), report.count) == ("model.bin", "model.bin 1.0", 38, 351072)
     assert report.nbytes == 391936
     assert report.checked == "every byte is as it was written"
@@ -48,7 +48,7 @@ def test_a_model_bin_says_everything(mixed: Path) -> None:
 
 
 def test_each_rule_has_what_it_took(mixed: Path) -> None:
-    report = gather(Wanted(mixed, sample=None))
+    report = gather(ReportRequest(mixed, sample=None))
     assert [len(rule.tensors) for rule in report.rules] == [9, 1, 8, 8, 4, 8]
     assert 'tag = "F32"' in report.rules[0].text
     assert all(tensor.weights is None for tensor in report.tensors)
@@ -57,13 +57,13 @@ def test_each_rule_has_what_it_took(mixed: Path) -> None:
 
 @pytest.mark.parametrize("name", ["tiny.bin"])
 def test_a_checkpoint_without_policy_or_checksums(example: Path, name: str) -> None:
-    report = gather(Wanted(example / name))
+    report = gather(ReportRequest(example / name))
     assert (report.rules, report.checked) == ((), "this kind of file has no checksums")
     assert report.hyper["dim"] == 96
 
 
 def test_beside_its_original(mixed: Path, example: Path) -> None:
-    report = gather(Wanted(mixed, against=example / "tiny.bin"))
+    report = gather(ReportRequest(mixed, against=example / "tiny.bin"))
     assert report.compared is not None
     assert (report.compared.name, report.compared.tensors, report.compared.nbytes) == ("tiny.bin", 38, 4 * 351072)
     assert report.compared.only_here == report.compared.only_there == ()
@@ -79,7 +79,7 @@ def test_tensors_that_only_one_has(tmp_path: Path) -> None:
     """And one whose shape differs, which is looked at alone."""
     a = write_safetensors(tmp_path / "a.safetensors", {"x": normal(4, 8), "y": normal(4, 8), "z": normal(2, 8)})
     b = write_safetensors(tmp_path / "b.safetensors", {"x": normal(4, 8), "z": normal(4, 8), "w": normal(4, 8)})
-    report = gather(Wanted(a, against=b))
+    report = gather(ReportRequest(a, against=b))
     assert report.compared is not None
     assert (report.compared.only_here, report.compared.only_there) == (("y",), ("w",))
     assert named(report, "z").weights is not None
@@ -93,7 +93,7 @@ def test_a_damaged_tensor_is_said_and_the_others_are_shown(mixed: Path, tmp_path
     data[offset] ^= 1
     damaged = tmp_path / "model.bin"
     damaged.write_bytes(data)
-    report = gather(Wanted(damaged))
+    report = gather(ReportRequest(damaged))
     assert report.checked == "1 damaged place"
     assert report.troubles[0].startswith(f"tensor '{WQ}', part 'scales', bytes {offset} to ")
     assert "differ" in str(named(report, WQ).trouble)
@@ -109,13 +109,13 @@ def test_a_format_that_nobody_has_is_said(mixed: Path, tmp_path: Path) -> None:
         return attrs.evolve(index, tensors=tuple(tensors), providers=(*index.providers, Provider("far-away", "1.2")))
 
     rewrite_index(mixed, tmp_path / "model.bin", edit)
-    report = gather(Wanted(tmp_path / "model.bin", against=mixed))
+    report = gather(ReportRequest(tmp_path / "model.bin", against=mixed))
     tensor = named(report, WQ)
     assert (tensor.tag, tensor.readable, tensor.nbytes) == ("Nope", False, 9600)
     assert "install that package" in str(tensor.trouble)
     assert report.troubles == (f"{WQ}: {tensor.trouble}",)
     assert named(report, W1).weights is not None
-    other = gather(Wanted(mixed, against=tmp_path / "model.bin"))
+    other = gather(ReportRequest(mixed, against=tmp_path / "model.bin"))
     assert str(named(other, WQ).trouble).startswith("not compared: ")
     assert named(other, WQ).weights is not None
 
@@ -124,7 +124,7 @@ def test_costs_tell_each_tensor_and_the_frontier(mixed: Path, example: Path, tmp
     with open_source(example / "tiny.bin") as source:
         costs = made_up(source, ("Q8_0", "Q8_A", "Q8_B", "Q4_A", "F16"))
     costs.write(tmp_path / "model.costs")
-    report = gather(Wanted(mixed, against=example / "tiny.bin", costs=tmp_path / "model.costs", sample=None))
+    report = gather(ReportRequest(mixed, against=example / "tiny.bin", costs=tmp_path / "model.costs", sample=None))
     known = named(report, WQ).costs
     assert known is not None
     assert known.kld is not None
@@ -144,7 +144,7 @@ def test_costs_tell_each_tensor_and_the_frontier(mixed: Path, example: Path, tmp
 def test_an_option_that_another_beats_is_left_out(mixed: Path, example: Path, tmp_path: Path) -> None:
     with open_source(example / "tiny.bin") as source:
         made_up(source).write(tmp_path / "model.costs")
-    report = gather(Wanted(mixed, costs=tmp_path / "model.costs", sample=None))
+    report = gather(ReportRequest(mixed, costs=tmp_path / "model.costs", sample=None))
     for tensor in report.tensors:
         if tensor.costs is not None:
             klds = [each.kld for each in tensor.costs.options if not each.here and each.kld is not None]
@@ -156,7 +156,7 @@ def test_costs_of_another_model_are_refused(mixed: Path, tmp_path: Path) -> None
     with open_source(path) as source:
         made_up(source).write(tmp_path / "model.costs")
     with pytest.raises(UsageError, match=r"these are the costs of another model than .*model\.bin"):
-        gather(Wanted(mixed, costs=tmp_path / "model.costs"))
+        gather(ReportRequest(mixed, costs=tmp_path / "model.costs"))
 
 
 def calibration(path: Path, name: str) -> Calibration:
@@ -183,9 +183,9 @@ def test_a_calibration_of_another_model_is_refused(mixed: Path, tmp_path: Path) 
 def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"<html>" * 10)
     with pytest.raises(InputError, match="not a checkpoint"):
-        gather(Wanted(tmp_path / "x"))
+        gather(ReportRequest(tmp_path / "x"))
 
 
 def test_an_empty_checkpoint_makes_a_report(tmp_path: Path) -> None:
-    report = gather(Wanted(write_safetensors(tmp_path / "a.safetensors", {})))
+    report = gather(ReportRequest(write_safetensors(tmp_path / "a.safetensors", {})))
     assert (report.tensors, report.nbytes, report.notes) == ((), 0, ("the checkpoint holds no tensor",))

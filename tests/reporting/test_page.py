@@ -14,7 +14,7 @@ import fourcc
 from fourcc.errors import UsageError
 from fourcc.reporting import page as pages
 from fourcc.reporting.document import ModelReport, RuleReport, TensorReport
-from fourcc.reporting.gather import Wanted, gather
+from fourcc.reporting.gather import ReportRequest, gather
 from fourcc.reporting.map_cells import cells_of, column_key, model_map
 from fourcc.reporting.page import page
 from tests.reporting.made_models import HOSTILE, hostile_model, many_tensors
@@ -58,7 +58,7 @@ class Page(HTMLParser):
 @pytest.fixture(scope="module")
 def whole(mixed: Path, example: Path) -> str:
     """The page of the shipped model beside its original."""
-    return page(gather(Wanted(mixed, against=example / "tiny.bin")))
+    return page(gather(ReportRequest(mixed, against=example / "tiny.bin")))
 
 
 def test_it_loads_nothing_and_allows_nothing(whole: str) -> None:
@@ -95,20 +95,20 @@ def test_it_says_all_that_is_known(whole: str) -> None:
     text = " ".join(" ".join(Page(whole).words).split())
     for words in (
         "Every byte is as it was written", "compared with tiny.bin", "rule[5] took 8 tensors, 135,168 weights",
-        'encoder = { method = "kmeans" }', "BLAKE2b" if "BLAKE2b" in whole else "formats by", "XXH3-64",
+        'encoder = { method = "kmeans" }', "formats by", "XXH3-64",
         "Tensors that differ", "while encoding", "against tiny.bin", "Histogram of the stored codes of",
     ):  # fmt: skip
         assert words in text
 
 
 def test_equal_input_gives_an_equal_page(mixed: Path, example: Path, whole: str) -> None:
-    assert page(gather(Wanted(mixed, against=example / "tiny.bin"))) == whole
+    assert page(gather(ReportRequest(mixed, against=example / "tiny.bin"))) == whole
 
 
 def test_names_from_files_stay_text(tmp_path: Path) -> None:
     """No element, attribute or script comes of them, and the panels stay in their places."""
     plain = ModelReport("n", "k", {}, {}, tuple(_tensor(f"layers.0.a{place}.w") for place in range(len(HOSTILE))))
-    text = page(gather(Wanted(hostile_model(tmp_path / "h.safetensors"))))
+    text = page(gather(ReportRequest(hostile_model(tmp_path / "h.safetensors"))))
     found = Page(text)
     kinds = {tag for tag, _ in found.elements}
     assert kinds <= {tag for tag, _ in Page(page(plain)).elements} | {
@@ -145,7 +145,9 @@ def test_everything_else_from_files_stays_text() -> None:
 
 
 def test_the_page_of_a_thousand_tensors_is_small(tmp_path: Path) -> None:
-    made = gather(Wanted(many_tensors(tmp_path / "m.bin", 200), against=many_tensors(tmp_path / "n.bin", 200, "Q4_0")))
+    made = gather(
+        ReportRequest(many_tensors(tmp_path / "m.bin", 200), against=many_tensors(tmp_path / "n.bin", 200, "Q4_0"))
+    )
     assert 5 * len(page(made).encode()) < 5e6
 
 
@@ -167,6 +169,6 @@ def test_columns_are_in_the_order_of_the_network() -> None:
 
 def test_without_jinja_it_says_so(monkeypatch: pytest.MonkeyPatch, mixed: Path, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "jinja2", None)
-    with pytest.raises(UsageError, match=r"a report needs the package jinja2.*pip install 'fourcc\[report\]'"):
+    with pytest.raises(UsageError, match=r"a report needs the package jinja2.*pip install .*jinja2"):
         fourcc.report(mixed, tmp_path / "r.html")
     assert not (tmp_path / "r.html").exists()

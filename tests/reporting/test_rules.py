@@ -12,11 +12,47 @@ def tensor(rule: int | None) -> TensorReport:
     return TensorReport("w", "w", (2, 2), (), None, "F32", 16, rule=rule)
 
 
+TABLES = """version = 1
+
+[[rule]] # a
+role = "norm"
+tag = "F32"
+
+# on the next rule
+  [[ rule ]]
+match = "*"
+tag = "F16"
+[rule.encoder]
+[expect]
+bits = "<= 8"
+"""
+ARRAY = """version = 1
+rule = [ # rules
+  { role = "norm", tag = "F32" }, # small
+  # all others
+  { match = "*", fallback = [
+    "F16"], tag = "F32" },
+]
+"""
+
+
 def test_a_rule_is_its_lines() -> None:
-    text = (
-        "version = 1\n\n[[rule]] # a\ntag = 'F32'\n  [[ rule ]]\ntag = 'F16'\n[rule.encoder]\nx = 1\n[expect]\ny = 2\n"
-    )
-    assert rule_texts(text) == ["[[rule]] # a\ntag = 'F32'", "[[ rule ]]\ntag = 'F16'\n[rule.encoder]\nx = 1"]
+    assert rule_texts(TABLES) == [
+        '[[rule]] # a\nrole = "norm"\ntag = "F32"',
+        '[[ rule ]]\nmatch = "*"\ntag = "F16"\n[rule.encoder]',
+    ]
+
+
+def test_a_rule_in_an_array_is_its_lines() -> None:
+    assert rule_texts(ARRAY) == [
+        '{ role = "norm", tag = "F32" }, # small',
+        '{ match = "*", fallback = [\n    "F16"], tag = "F32" },',
+    ]
+
+
+def test_rules_in_one_line_have_it_in_common() -> None:
+    line = 'rule = [{ role = "norm", tag = "F32" }, { match = "*", tag = "F16" }]'
+    assert rule_texts(f"version = 1\n{line}") == [line, line]
 
 
 def test_every_recipe_has_as_many_texts_as_rules() -> None:
@@ -32,7 +68,7 @@ def test_each_rule_has_its_tensors_and_those_without_are_there() -> None:
     assert all(rule.text.startswith("[[rule]]") for rule in found)
 
 
-@pytest.mark.parametrize("text", ["rule = [{tag = 'F32'}, {tag = 'F16'}]", "x = '''\n[[rule]]\n'''", ""])
-def test_lines_that_cannot_be_told_are_left_out(text: str) -> None:
+@pytest.mark.parametrize("text", ["rule = [{", "version = 9", "[[rule]]\nnonsense = 1", ""])
+def test_the_lines_of_what_is_no_policy_are_left_out(text: str) -> None:
     found = rule_reports(text, [tensor(1)])
     assert [(rule.number, rule.text, len(rule.tensors)) for rule in found] == [(0, "", 0), (1, "", 1)]

@@ -7,7 +7,8 @@ import pytest
 
 from specs.site import checks
 
-HOSTS = {"keepachangelog.com", "semver.org"}  # that pages name; whoever adds one has looked at it
+# Those that pages name; whoever adds one has looked at it.
+HOSTS = {"huggingface.co", "json-schema.org", "keepachangelog.com", "semver.org"}
 ADDRESS = re.compile(r"https?://([^/\s)>`\"']+)")
 
 

@@ -59,6 +59,11 @@ def test_a_page_in_a_folder_finds_what_stands_for_a_file(site: Site) -> None:
     assert found == "[all](../reference/commands/index.md)"
 
 
+def test_a_notebook_is_a_page(site: Site) -> None:
+    found = rewritten("[tour](tour.ipynb)", "specs/notebooks/index.md", "notebooks/index.md", site)
+    assert found == "[tour](tour.md)"
+
+
 def test_code_stays(site: Site) -> None:
     """A link in a fenced block is an example."""
     text = "```\n[a](../formats/q8_a.py)\n```\n[a](../formats/q8_a.py)"

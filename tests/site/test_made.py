@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import fourcc
+from fourcc import FourccError, errors
 from fourcc.cli.app import COMMANDS
 from fourcc.plugins.entries import OWN
 from specs.site import commands, made, measured, navigation, pictures, python_names
@@ -62,6 +63,13 @@ def test_every_public_name_has_a_page(root: Path) -> None:
     assert all(f"#fourcc.{name})" in index for name in fourcc.__all__)
 
 
+def test_every_kind_of_error_is_described(root: Path) -> None:
+    """Those that leave the library, by their homes."""
+    page = python_names.pages(root)[f"{python_names.FOLDER}/errors.md"]
+    kinds = {name for name, each in vars(errors).items() if isinstance(each, type) and issubclass(each, FourccError)}
+    assert set(re.findall(r"^::: fourcc\.(?:errors\.)?(\w+)$", page, re.MULTILINE)) == kinds
+
+
 def test_a_name_without_a_place_is_refused() -> None:
     with pytest.raises(ValueError, match=r"fourcc\.new \(fourcc\.nowhere\.new\) has no page"):
         python_names._page("new", "fourcc.nowhere.new")
@@ -106,6 +114,13 @@ def test_figures_are_those_of_the_tables(root: Path) -> None:
     assert full.speed is not None
     assert exact.gauss == exact.heavy == float("inf")
     assert none == measured.Figures()
+
+
+def test_a_page_without_the_table_of_types_is_named(tmp_path: Path) -> None:
+    (tmp_path / "specs").mkdir()
+    (tmp_path / measured.SPEEDS).write_text("# Speed\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"specs/performance\.md: the table of types is gone"):
+        measured.speeds_heading(tmp_path)
 
 
 def test_rows_are_read_by_their_heads() -> None:

@@ -32,6 +32,7 @@ export {d}/e/model.bin -o {d}/x.safetensors --format F16
 formats
 formats Q4_0
 formats Q4_A
+formats Q4_Z
 formats Q4_0 --page
 formats --files
 formats --broken
@@ -52,6 +53,7 @@ inspect {d}/x.calib
 convert {d}/f16.bin -o {d}/fed.bin --format Q8_0,F16 --calibration {d}/x.calib --feedback gptq
 convert {d}/f16.bin -o {d}/static.bin --format Q8_0,F16 --calibration {d}/x.calib --activations static
 inspect {d}/fed.bin
+inspect {d}/fed.bin --tensor layers.0.attention.wq
 inspect {d}/static.bin --tensor layers.0.attention.wq
 export {d}/fed.bin -o {d}/folder/
 eval {d}/fed.bin --reference {d}/f16.bin --text {d}/short.txt --exact

@@ -54,14 +54,14 @@ class Tried:
 
 @pytest.fixture(scope="module")
 def tried(tmp_path_factory: pytest.TempPathFactory) -> Tried:
-    """All tasks, done in the order of the table; a talk is begun with an empty system prompt."""
+    """All tasks, done in the order of the table; what a talk is told comes from a pipe."""
     scratch = tmp_path_factory.mktemp("tasks")
     (scratch / "work").mkdir()
     shutil.move(made_example(scratch), scratch / "work")
     saved_folder.save(scratch / "work" / "my-model")
     found = Tried(scratch / "work", environment(scratch / "environment"), {})
     for want, commands in tasks().items():
-        found.ended[want] = [found.run(command, told="\nOnce upon a time\n") for command in commands]
+        found.ended[want] = [found.run(command, told="Once upon a time\n") for command in commands]
     return found
 
 
