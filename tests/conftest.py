@@ -20,7 +20,7 @@ settings.load_profile("fourcc")
 
 ROOT = Path(__file__).resolve().parent.parent
 BYTECODE = ROOT / ".pytest_cache" / "bytecode"
-LONGEST_FIRST = ("conformance", "specs", "kernels", "cli", "bench", "running", "testing")  # folders
+LONGEST_FIRST = ("conformance", "specs", "layout", "kernels", "cli", "bench", "running", "testing")  # folders
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
