@@ -20,7 +20,8 @@ settings.load_profile("fourcc")
 
 ROOT = Path(__file__).resolve().parent.parent
 BYTECODE = ROOT / ".pytest_cache" / "bytecode"
-LONGEST_FIRST = ("conformance", "specs", "layout", "kernels", "cli", "bench", "running", "testing")  # folders
+# Folders. The two that read all sources stand together, so one worker parses them.
+LONGEST_FIRST = ("conformance", "specs", "layout", "kernels", "cli", "bench", "running", "testing")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
