@@ -207,7 +207,7 @@ def pin(
     with AtomicFile(target) as file:
         file.write_at(0, data)
     if as_json:
-        json_documents.show("plugin-pin", {"tag": tag, "output": str(output), "file_bytes": len(data)})
+        json_documents.show("plugin-pin", {"tag": tag.strip(), "output": str(output), "file_bytes": len(data)})
 
 
 def _examined(

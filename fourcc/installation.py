@@ -34,7 +34,7 @@ def pages() -> Path:
 
 
 def requirements(extra: str) -> list[str]:
-    """What an extra names, such as ``["matplotlib>=3.9"]``."""
+    """The packages that an extra names, such as ``["matplotlib>=3.9"]``."""
     declared = checkout()
     if declared:
         return list(declared["optional-dependencies"][extra])

@@ -31,7 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def share(text: str) -> tuple[int, int]:
-    """Which of how many shares: ``2/3``.
+    """A share of how many: ``2/3``.
 
     Raises:
         ValueError: it is none; the option's own error names it.

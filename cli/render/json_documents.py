@@ -41,6 +41,7 @@ SCHEMAS = {
     "plan": 1,
     "plugin-checks": 1,
     "plugin-new": 1,
+    "plugin-pin": 1,
     "plugin-test": 1,
     "policy-show": 1,
     "quantize": 1,

@@ -14,6 +14,7 @@ from xxhash import xxh3_128
 from fourcc.container.index import Index, Provider, SourceRecord
 from fourcc.container.tensor_mapping import tensor_fields
 from fourcc.container.writer import Writer
+from fourcc.conversion.kept_policy import numbered_as_before
 from fourcc.conversion.measured_errors import lost
 from fourcc.conversion.pipeline import transcode
 from fourcc.conversion.plan import CalibrationData, Plan, plan
@@ -158,7 +159,8 @@ def _execute(planned: Plan, output: AtomicFile, count: int, progress: OnProgress
         writer = Writer(out)
         providers: dict[Provider, int] = {}
         report = counter(planned.weights, progress)
-        for record in transcode(planned.steps, writer, providers, count, report):
+        steps = numbered_as_before(source, planned.policy, planned.steps)
+        for record in transcode(steps, writer, providers, count, report):
             writer.add(record)
         for name, data in planned.blobs.items():
             writer.blob(name, data)

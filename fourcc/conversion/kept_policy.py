@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import attrs
 
+from fourcc.conversion.pipeline import Step
 from fourcc.policy import Decision, Policy
 from fourcc.sources.source import Source, SourceTensor
 
@@ -18,7 +19,13 @@ def policy_before(source: Source, policy: Policy, tensors: Iterable[SourceTensor
     return source.policy if numbered else None
 
 
-def as_before(tensor: SourceTensor, decision: Decision) -> Decision:
-    """The decision with the number of the rule that chose the tensor's format when the model.bin was made."""
-    rule = None if tensor.record is None else tensor.record.rule
-    return decision if rule is None else attrs.evolve(decision, rule=rule)
+def numbered_as_before(source: Source, policy: Policy, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """The steps with the numbers of the rules of the policy that is stored: in a copy those that the source has."""
+    if policy_before(source, policy, (step.source for step in steps)) is None:
+        return steps
+    return tuple(attrs.evolve(step, decision=_as_before(step)) for step in steps)
+
+
+def _as_before(step: Step) -> Decision:
+    rule = None if step.source.record is None else step.source.record.rule
+    return step.decision if rule is None else attrs.evolve(step.decision, rule=rule)

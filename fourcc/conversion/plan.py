@@ -16,7 +16,7 @@ from fourcc.arrays import Floats
 from fourcc.conversion.activation_ranges import RangeData, calibrated_ranges, source_ranges
 from fourcc.conversion.fallback_notes import fallback_notes
 from fourcc.conversion.file_size import file_bytes
-from fourcc.conversion.kept_policy import as_before, policy_before
+from fourcc.conversion.kept_policy import policy_before
 from fourcc.conversion.pipeline import Step, feedback_record
 from fourcc.conversion.step_checks import check_step, check_storable
 from fourcc.errors import PluginError, PolicyError, Problem, UsageError
@@ -203,8 +203,6 @@ def plan(  # noqa: PLR0913 - keyword-only, one an option of the command
     tied = bool(source.hyper.get("tied_embeddings", False))
     everything = [describe(tensor, tied=tied) for tensor in source.tensors]
     decisions = policy.resolve(everything, wanted={tensor.name for tensor in tensors})
-    if policy_before(source, policy, tensors) is not None:
-        decisions = [as_before(*each) for each in zip(tensors, decisions, strict=True)]
     known = _known_aids(source, aids or {}, calibration)
     settings = as_feedback(feedback)
     steps = tuple(

@@ -12,5 +12,4 @@ CHECKPOINT, TOKENIZER, TRAINING, HELDOUT, POLICY = (
 )
 FILES = (CHECKPOINT, TOKENIZER, TRAINING, HELDOUT, POLICY)
 HF = "hf"  # folder with the same model as Hugging Face's library writes it
-HF_FILES = ("tokenizer.json", "tokenizer_config.json", "generation_config.json")
-PLACES = {name: name for name in FILES} | {name: f"{HF}/{name}" for name in HF_FILES}  # where copies lie
+HF_FILES = tuple(f"{HF}/{name}" for name in ("tokenizer.json", "tokenizer_config.json", "generation_config.json"))

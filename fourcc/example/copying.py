@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from fourcc.errors import OutputError
-from fourcc.example import FOLDER, HF, PLACES
+from fourcc.example import FILES, FOLDER, HF, HF_FILES
 from fourcc.files.write import AtomicFile, check_target, errors_named
 
 
@@ -19,7 +19,7 @@ def copy_files(folder: Path, *, beside: Iterable[str] = (), force: bool = False)
         force: whether files that exist may be replaced.
 
     Returns:
-        The copies, in the order of `PLACES`.
+        The copies, those of `FILES` first.
 
     Raises:
         UsageError: a file exists and `force` is False, or the folder is the one that is copied. Nothing is written.
@@ -27,12 +27,13 @@ def copy_files(folder: Path, *, beside: Iterable[str] = (), force: bool = False)
     """
     _make(folder)
     _make(folder / HF)
-    for place in (*PLACES.values(), *beside):
-        check_target(folder / place, [FOLDER / place], force=force)
-    for name, place in PLACES.items():
-        with AtomicFile(check_target(folder / place, [], force=force)) as file:
+    names = (*FILES, *HF_FILES)
+    for name in (*names, *beside):
+        check_target(folder / name, [FOLDER / name], force=force)
+    for name in names:
+        with AtomicFile(check_target(folder / name, [], force=force)) as file:
             file.write_at(0, (FOLDER / name).read_bytes())
-    return [folder / place for place in PLACES.values()]
+    return [folder / name for name in names]
 
 
 def _make(folder: Path) -> None:

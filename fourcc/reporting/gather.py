@@ -166,7 +166,11 @@ def _compared(source: Source, against: Source) -> ComparedReport:
         tensors=len(reports),
         weights=sum(report.count for report in reports),
         nbytes=None if None in sizes else sum(nbytes or 0 for nbytes in sizes),
-        changes=tuple((each.what, shown(each.b), shown(each.a)) for each in file_changes(against, source)),
+        changes=tuple((each.what, _stated(each.b), _stated(each.a)) for each in file_changes(against, source)),
         only_here=tuple(tensor.name for tensor in source.everything if tensor.name not in there),
         only_there=tuple(tensor.name for tensor in against.everything if tensor.name not in here),
     )
+
+
+def _stated(value: object) -> str:
+    return "-" if value is None else shown(value)

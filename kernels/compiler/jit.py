@@ -119,7 +119,6 @@ def _compile(kernel: KernelFunction, symbol: str) -> bytes:
     compilations += 1
     if announcing.listener is not None:
         announcing.listener(_name(kernel))
-    object_cache.initialize()
     host, began = machine(target()), time.monotonic()
     code = bytes(host.emit_object(module_of(kernel, symbol, host)))
     _log.info("compiled the kernel %s: %.1f s", _name(kernel), time.monotonic() - began)
@@ -130,6 +129,7 @@ def machine(chosen: Target, triple: str | None = None) -> Any:
     """LLVM's target machine; `triple` names an architecture other than the host's."""
     import llvmlite.binding as llvm
 
+    object_cache.initialize()
     family = llvm.Target.from_default_triple() if triple is None else llvm.Target.from_triple(triple)
     cpu, features = processor(chosen)
     return family.create_target_machine(cpu=cpu, features=features, opt=3, jit=triple is None)
@@ -145,7 +145,6 @@ def assembled(code: str, symbol: str, **numbers: int) -> int:
     """
     import llvmlite.binding as llvm
 
-    object_cache.initialize()
     module = llvm.parse_assembly(code.format(symbol=symbol, **numbers))
     return object_cache.link(bytes(machine(target()).emit_object(module)), symbol)
 

@@ -69,7 +69,9 @@ def test_a_tokenizer_is_counted(run: Runner, tiny: Path, costs: Path, tmp_path: 
     assert run(*arguments).code == 0
     refused = run(*convert)
     assert refused.code == 2
-    assert re.search(r"line \d: expect\.bytes: found a file of \d+ bytes, expected <= 400000\n$", refused.err)
+    assert re.search(
+        r"line \d: expect\.bytes: found a file of \d+ bytes, expected <= 400000 \(`fourcc policy check`", refused.err
+    )
     assert ", without a tokenizer\n" not in run(*arguments, "-z", tokenizer).out
     left = run(*arguments, "-z", tokenizer, "--json").document["left_over"]
     assert run(*convert).code == 0

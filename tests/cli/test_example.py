@@ -14,11 +14,11 @@ import fourcc
 from fourcc.cli.app import main
 from fourcc.cli.example import EXPORTED, commands
 from fourcc.container.reader import ModelFile
-from fourcc.example import FILES, FOLDER, HF, PLACES
+from fourcc.example import FILES, FOLDER, HF, HF_FILES
 from tests.cli.making import Runner
 
 ALL = {*FILES, "model.bin"}
-HF_ALL = [place for place in PLACES.values() if "/" in place] + [f"{HF}/{name}" for name in EXPORTED]
+HF_ALL = [*HF_FILES, *(f"{HF}/{name}" for name in EXPORTED)]
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +32,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_files_are_copied_and_converted(made: Path) -> None:
     """The copies are the shipped bytes; model.bin is what the policy makes of them, tokenizer included."""
     assert {path.name for path in made.iterdir()} == {*ALL, HF}
-    for name, place in PLACES.items():
-        assert (made / place).read_bytes() == (FOLDER / name).read_bytes()
+    for name in (*FILES, *HF_FILES):
+        assert (made / name).read_bytes() == (FOLDER / name).read_bytes()
     with fourcc.open(made / "model.bin") as model:
         assert len({tensor.tag for tensor in model.values()}) > 2
     with ModelFile(made / "model.bin") as file:
@@ -75,7 +75,7 @@ def test_as_json(run: Runner, tmp_path: Path) -> None:
     """The document names what was made; paths with blanks are quoted in the commands."""
     document = json.loads(run("example", tmp_path / "a b", "--json").out)
     assert document["schema"] == "fourcc.example/1"
-    assert [each["name"] for each in document["copied"]] == list(PLACES.values())
+    assert [each["name"] for each in document["copied"]] == [*FILES, *HF_FILES]
     assert all((tmp_path / "a b" / each["name"]).stat().st_size == each["bytes"] for each in document["copied"])
     assert Path(document["model"]).stat().st_size == document["file_bytes"]
     assert shlex.split(document["next"][1]) == ["fourcc", "inspect", document["model"]]

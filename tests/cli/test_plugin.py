@@ -394,3 +394,11 @@ def test_broken_formats_break_no_command_that_does_not_need_them(
     listed = process("formats", "--broken", env=good)
     assert listed.code == 0
     assert {line.split()[0] for line in listed.out.splitlines() if line.strip()} >= {"Wron", "Gone", "BIG1"}
+
+
+def test_pinned_bytes_as_json(run: Runner, tmp_path: Path) -> None:
+    """The object says what was written, and a new package is written without a word on request."""
+    found = run("plugin", "pin", "Q8_0", "-o", tmp_path / "a.json", "--json").document
+    assert (found["tag"], found["file_bytes"]) == ("Q8_0", (tmp_path / "a.json").stat().st_size)
+    ended = run("plugin", "new", "fourcc-tern", "--tag", "Tern", "-o", tmp_path / "tern", "-q")
+    assert (ended.code, ended.out, ended.err) == (0, "", "")

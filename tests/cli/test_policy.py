@@ -157,6 +157,9 @@ def test_expectations_are_tested(run: Runner, tiny: Path, tmp_path: Path) -> Non
     for more in ((), ("--dry-run",)):
         refused = run("convert", tiny, "-o", output, "--policy", policy, *more)
         assert (refused.code, refused.out, output.exists()) == (2, "", False)
-        assert refused.err == f"fourcc: error: {policy}: 2 problems in the policy:\n  {lines[0]}\n  {lines[1]}\n"
+        advice = "(`fourcc policy check` shows what each tensor comes to)"
+        assert (
+            refused.err == f"fourcc: error: {policy}: 2 problems in the policy:\n  {lines[0]}\n  {lines[1]} {advice}\n"
+        )
     with pytest.raises(fourcc.FourccError, match="2 problems in the policy"):
         fourcc.convert(tiny, output, policy=policy)

@@ -35,7 +35,17 @@ READERS = {
     "measure": ["MODEL", "--text", "TEXT", "--documents", "--options", "Q8_0", "-o", "OUT"],
 }
 VERIFIES = {"verify"}  # lists damage, and ends with 1
-NO_READERS = {"allocate", "bench", "bench-models", "formats", "policy", "plugin", "cache"}  # of no user's tensor
+SHOWS = {"report"}  # names damage on its page, and in a note
+NO_READERS = {
+    "allocate",
+    "example",
+    "bench",
+    "bench-models",
+    "formats",
+    "policy",
+    "plugin",
+    "cache",
+}  # of no user's tensor
 UNUSED = {("shootout", "norm")}  # matrices alone take part
 
 
@@ -79,7 +89,7 @@ def damaged(model: Path, tensor: str) -> str:
 
 def test_every_command_is_known() -> None:
     """One that is new says here what it reads."""
-    assert set(COMMANDS) == set(READERS) | VERIFIES | NO_READERS
+    assert set(COMMANDS) == set(READERS) | VERIFIES | SHOWS | NO_READERS
 
 
 @pytest.mark.parametrize("tensor", [ODD, *OTHERS])

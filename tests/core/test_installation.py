@@ -1,4 +1,4 @@
-"""What is said about installing holds for a checkout, a wheel and an index alike."""
+"""Words about installing hold for a checkout, a wheel and an index alike."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""What other systems lack is not needed. Windows is played by a process that has only what Windows has."""
+"""Nothing is needed that other systems lack. Windows is played by a process that has only what Windows has."""
 
 import json
 import os

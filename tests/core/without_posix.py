@@ -36,7 +36,7 @@ def stubs() -> Path:
 
 
 def names(body: list[ast.stmt], platform: str) -> Iterator[str]:
-    """What a stub declares for a platform and this version of Python."""
+    """The names that a stub declares for a platform and this version of Python."""
     for node in body:
         if isinstance(node, ast.If):
             known = {"sys": type("sys", (), {"platform": platform, "version_info": sys.version_info})}

@@ -41,7 +41,7 @@ sys.exit(llama_cpp.llama_model_quantize(sys.argv[1].encode(), sys.argv[2].encode
 
 
 class Cost(NamedTuple):
-    """What a process took.
+    """The cost of a process.
 
     Attributes:
         seconds: from its start to its end.
@@ -162,7 +162,7 @@ def text(costs: dict[str, list[Cost]], same: tuple[int, int], nbytes: int) -> st
 
 
 def row(name: str, found: list[Cost]) -> str:
-    """Of the table."""
+    """A row of the table."""
     seconds, peak = statistics.median(each.seconds for each in found), max(each.peak for each in found)
     return f"| {name} | {seconds:.1f} | {peak / 1e6:.0f} |"
 

@@ -42,13 +42,13 @@ def in_wheel(built: dict[str, Path]) -> set[str]:
 
 
 def installed_path(root: Path, path: Path) -> str:
-    """Where a file of the checkout is in the wheel."""
+    """The place in the wheel of a file of the checkout."""
     top, *rest = path.relative_to(root).parts
     return PurePosixPath("fourcc", *([] if top == "fourcc" else [top]), *rest).as_posix()
 
 
 def declared_data(root: Path) -> set[str]:
-    """Where the wheel has the data of packages."""
+    """The places in the wheel of the data of packages."""
     tables = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["setuptools"]
     found = set()
     for package, patterns in tables["package-data"].items():

@@ -100,7 +100,7 @@ def files() -> dict[str, str]:
 def main() -> None:
     """Writes them."""
     for name, text in files().items():
-        (EXAMPLE / name).write_text(text, encoding="utf-8")
+        (EXAMPLE / "hf" / name).write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

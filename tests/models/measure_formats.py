@@ -84,7 +84,7 @@ def table(tokens: int) -> str:
 
 
 def row(label: str, path: Path, found: dict[str, Any]) -> str:
-    """Of one file."""
+    """Figures of one file."""
     with fourcc.open(path) as model:
         assert isinstance(model, fourcc.Model)
         bits = float(model.index.bits_per_weight)

@@ -35,7 +35,7 @@ class Block(NamedTuple):
 
     @property
     def commands(self) -> list[str]:
-        """Of a ``console`` block; a command may go on behind a backslash."""
+        """The commands of a ``console`` block; one may go on behind a backslash."""
         return COMMAND.findall(self.body)
 
     @property

@@ -40,7 +40,7 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 def made_example(folder: Path) -> Path:
-    """What `fourcc example` makes, in a folder: once for all pages."""
+    """The files that `fourcc example` makes, in a folder: once for all pages."""
     example = folder / "example"
     subprocess.run([sys.executable, "-m", "fourcc", "example", "-q", example], check=True)
     return example

@@ -4,7 +4,7 @@ from tests.markdown import filled
 
 
 def checks() -> str:
-    """What the kit for formats checks, as a table."""
+    """The checks of the kit for formats, as a table."""
     from fourcc.testing import CHECKS
 
     rows = [f"| {check.name} | {check.promise} |" for check in CHECKS]

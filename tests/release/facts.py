@@ -1,4 +1,4 @@
-"""What a release says of itself in several places, read and written: version, day, address."""
+"""Facts that a release states in several places, read and written: version, day, address."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def versions(root: Path) -> dict[str, str | None]:
 
 
 def unreleased(root: Path) -> str:
-    """What the changelog has for no version yet."""
+    """The changelog's entries that are in no version yet."""
     return _read(root / "CHANGELOG.md").partition("## Unreleased\n")[2].partition("\n## ")[0].strip()
 
 

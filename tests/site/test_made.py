@@ -64,7 +64,7 @@ def test_every_public_name_has_a_page(root: Path) -> None:
 
 
 def test_every_kind_of_error_is_described(root: Path) -> None:
-    """Those that leave the library, by their homes."""
+    """The page has those that leave the library, by their homes."""
     page = python_names.pages(root)[f"{python_names.FOLDER}/errors.md"]
     kinds = {name for name, each in vars(errors).items() if isinstance(each, type) and issubclass(each, FourccError)}
     assert set(re.findall(r"^::: fourcc\.(?:errors\.)?(\w+)$", page, re.MULTILINE)) == kinds

@@ -78,6 +78,7 @@ quantize {d}/e/tiny.bin -o {d}/q.bin --format Q8_0,F16 --dry-run
 quantize {d}/e/tiny.bin {z} -o {d}/q2.bin {mix}
 convert {d}/e/tiny.bin {z} -o {d}/b.bin {mix}
 plugin new fourcc-tern --tag Tern -o {d}/tern
+plugin pin Q8_0 -o {d}/pinned.json
 plugin test Q8_0 --quick --check codes --check threads
 plugin test --list
 bench --quick --format Q8_0 --shape 64x64 --threads 1 --n 1
@@ -119,7 +120,7 @@ def documents(folder: Path, commands: str = COMMANDS) -> Iterator[tuple[str, dic
 
 
 def prepare(folder: Path) -> None:
-    """What the commands want beside the example."""
+    """Makes the files that the commands want beside the example."""
     data = bytearray((folder / "e" / "model.bin").read_bytes())
     data[4096] ^= 1
     (folder / "broken.bin").write_bytes(data)

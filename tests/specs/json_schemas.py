@@ -70,8 +70,8 @@ def tables() -> str:
     for title, schema in schemas().items():
         lines = [f"## {title}", "", schema["description"], "", "| field | type | meaning |", "|---|---|---|"]
         for path, inner, always in list(fields(schema))[1:]:
-            words = inner.get("description", "") or "\N{EN DASH}"
-            lines.append(f"| `{path}`{'' if always else ' *'} | {kind(inner)} | {words} |".replace("\N{EN DASH}", "-"))
+            words = inner.get("description", "")
+            lines.append(f"| `{path}`{'' if always else ' *'} | {kind(inner)} | {words} |")
         sections.append("\n".join(lines))
     return "\n\n".join(sections)
 

@@ -33,7 +33,7 @@ def on_page(root: Path) -> set[str]:
 
 
 def test_every_variable_is_on_the_page(root: Path) -> None:
-    """Those of the package, and those by which tests find what is no part of the repository."""
+    """It has those of the package, and those by which tests find what is no part of the repository."""
     read = read_by(root)
     assert {"FOURCC_CACHE", "NO_COLOR", "COLUMNS", "TERM", "NUMBA_BOUNDSCHECK", "FOURCC_THREADS"} <= read
     assert read - on_page(root) == set()
@@ -50,7 +50,7 @@ def test_the_page_has_no_others(root: Path) -> None:
 
 
 def test_every_exit_code_is_on_the_page(root: Path) -> None:
-    """Those of errors, and those that commands end with."""
+    """It has those of errors, and those that commands end with."""
     rows = re.findall(r"^\| (\d+)", (root / CODES).read_text(encoding="utf-8"), re.MULTILINE)
     values = [value for value in vars(errors).values() if isinstance(value, type)]
     kinds = [value for value in values if issubclass(value, errors.FourccError)]

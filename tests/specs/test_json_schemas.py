@@ -1,4 +1,4 @@
-"""What ``--json`` prints is what the schemas say, and the page has all of them."""
+"""The output of ``--json`` is as the schemas say, and the page has all of them."""
 
 import re
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.specs.json_schemas import PAGE, SCHEMAS, fields, page, schemas
 
 @pytest.fixture(scope="module")
 def printed(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, dict[str, Any]]]:
-    """What every command prints, with the command."""
+    """The objects that the commands print, each with its command."""
     return list(documents(tmp_path_factory.mktemp("json")))
 
 
@@ -43,7 +43,7 @@ def _types(schema: dict[str, Any]) -> list[str]:
 
 
 def test_schemas_are_schemas() -> None:
-    """Of JSON Schema 2020-12."""
+    """JSON Schema 2020-12 is their language."""
     jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is in the extra `test`")
     for each in schemas().values():
         jsonschema.Draft202012Validator.check_schema(each)

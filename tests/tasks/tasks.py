@@ -8,7 +8,7 @@ ROW = re.compile(r"^\| ([a-z][^|`]*) \| (`.*`) \|$", re.MULTILINE)
 
 
 def tasks() -> dict[str, list[str]]:
-    """What a reader wants -> the commands."""
+    """The wish of a reader -> the commands."""
     page = README.read_text(encoding="utf-8")
     section = page.partition("\n## Ten tasks\n")[2].partition("\n## ")[0]
     return {want: re.findall(r"`([^`]+)`", commands) for want, commands in ROW.findall(section)}
