@@ -1,4 +1,4 @@
-"""Writes the shipped model's tokenizer as a Hugging Face folder has it, into `fourcc/example/`.
+"""Writes the shipped model's tokenizer as a Hugging Face folder has it, into `fourcc/example/hf/`.
 
     python -m tests.models.hugging_face
 
