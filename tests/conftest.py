@@ -1,5 +1,6 @@
 """Fixtures that many tests share, and which tests a run takes, in which order."""
 
+import gc
 import os
 import re
 import shutil
@@ -18,7 +19,9 @@ settings.register_profile("thorough", settings.get_profile("fourcc"))  # see tes
 settings.load_profile("fourcc")
 
 ROOT = Path(__file__).resolve().parent.parent
-LONGEST_FIRST = ("conformance", "specs", "kernels", "cli", "bench", "running", "testing")  # folders
+BYTECODE = ROOT / ".pytest_cache" / "bytecode"
+# Folders. The two that read all sources stand together, so one worker parses them.
+LONGEST_FIRST = ("conformance", "specs", "layout", "kernels", "cli", "bench", "running", "testing")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -40,15 +43,19 @@ def share(text: str) -> tuple[int, int]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keeps bytecode while tests run, elsewhere, where Python is told to write none beside the sources.
+    """Keeps bytecode elsewhere, where Python is told to write none beside the sources; workers and commands inherit it.
 
-    Hundreds of commands are started, each of which would compile the package's sources for itself.
+    Each worker would rewrite all asserts, and each of hundreds of commands compile the package's sources for itself.
     """
     if sys.dont_write_bytecode and "PYTHONPYCACHEPREFIX" not in os.environ and not hasattr(config, "workerinput"):
-        folder = tempfile.mkdtemp(prefix="fourcc-bytecode-")
-        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # workers and commands inherit both
-        os.environ["PYTHONPYCACHEPREFIX"] = folder
-        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        os.environ["PYTHONPYCACHEPREFIX"] = str(BYTECODE)
+        shutil.rmtree(BYTECODE.joinpath(*Path(tempfile.gettempdir()).parts[1:]), ignore_errors=True)  # of earlier runs
+
+
+def pytest_collection_finish() -> None:
+    """Searches for garbage leave out what collecting made, and the modules: half a million objects."""
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

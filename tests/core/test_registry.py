@@ -353,6 +353,19 @@ def test_first_distribution_on_the_path_counts(tmp_path: Path, monkeypatch: pyte
     assert Registry(scan=installed_entries).entry(as_tag("Twic")).owner == "twice 1.0"
 
 
+def test_a_first_distribution_without_plugins_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another version of a package has plugins, but lies further back; a damaged one in front of it hides nothing."""
+    for number, points in enumerate((b"[fourcc.formats.1]\nTwic = nowhere:X\n", b"")):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        distribution(folder, "twice", points)
+        distribution(folder, "once", points.replace(b"Twic", b"Once"), *([b"Metadata-Version: 2.1\n"] * number))
+        monkeypatch.syspath_prepend(str(folder))
+    found = Registry(scan=installed_entries)
+    assert as_tag("Twic") not in found
+    assert as_tag("Once") in found
+
+
 def test_listing_imports_nothing() -> None:
     """Neither formats nor numpy are imported."""
     code = (

@@ -10,7 +10,7 @@ import ast
 import sys
 from pathlib import Path
 
-from tests.layout.source import code_lines, tree_of
+from tests.layout.source import code_lines, nodes_of
 
 ROOT = Path(__file__).resolve().parents[2]
 STEMS = ("q4_0", "q8_a", "q4_a", "nf4", "q4_k")
@@ -20,7 +20,7 @@ DECLARING = {"Format", "FormatSpec", "Part", "packed", "per_block", "record"}
 def names_of_seam(path: Path) -> set[str]:
     """The names of the seam that a format's file needs."""
     found = set()
-    for node in ast.walk(tree_of(path)):
+    for node in nodes_of(path):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "fourcc":
             if (node.module or "").split(".")[1:2] != ["formats"] or "row_blocks" in (node.module or ""):
                 found |= {alias.name for alias in node.names}

@@ -27,12 +27,18 @@ def modules(root: Path) -> list[Path]:
 @cache
 def tree_of(path: Path) -> ast.Module:
     """The parsed file; parsing all of them takes seconds."""
-    return ast.parse(path.read_text())
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def nodes_of(path: Path) -> tuple[ast.AST, ...]:
+    """Every node of the parsed file: a dozen tests look at them all, and the walk takes longer than the parsing."""
+    return tuple(ast.walk(tree_of(path)))
 
 
 def functions(path: Path) -> Iterator[tuple[str, int]]:
     """Name and lines of every function of a file, docstrings left out."""
-    for node in ast.walk(tree_of(path)):
+    for node in nodes_of(path):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             doc = ast.get_docstring(node, clean=False)
             yield node.name, (node.end_lineno or node.lineno) - node.lineno + 1 - (doc.count("\n") + 1 if doc else 0)
@@ -40,7 +46,7 @@ def functions(path: Path) -> Iterator[tuple[str, int]]:
 
 def docstrings(path: Path) -> Iterator[tuple[int, str]]:
     """Line and text of every docstring of a file."""
-    for node in ast.walk(tree_of(path)):
+    for node in nodes_of(path):
         if isinstance(node, DOCUMENTED) and (text := ast.get_docstring(node)):
             yield node.body[0].lineno, text
 
@@ -50,7 +56,7 @@ def code_lines(path: Path) -> int:
     with path.open("rb") as file:
         tokens = [token for token in tokenize.tokenize(file.readline) if token.type not in NO_CODE]
     lines = {line for token in tokens for line in range(token.start[0], token.end[0] + 1)}
-    for node in ast.walk(tree_of(path)):
+    for node in nodes_of(path):
         if isinstance(node, DOCUMENTED) and ast.get_docstring(node):
             first = node.body[0]
             lines -= set(range(first.lineno, (first.end_lineno or first.lineno) + 1))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.layout.source import modules, tree_of
+from tests.layout.source import modules, nodes_of
 
 # Lowest layer first; a module imports only from layers below its own. Lazy imports count.
 LAYERS = [
@@ -41,16 +41,16 @@ def unit(path: Path, root: Path) -> str:
     return parts[1] if len(parts) > 2 else path.stem
 
 
-def imported(tree: ast.AST, *, types: bool) -> set[str]:
+def imported(path: Path, *, types: bool) -> set[str]:
     """Full names of the modules that a file imports, wherever in it; those only for type checkers on demand."""
     names: set[str] = set()
     guarded = {
         id(child)
-        for node in ast.walk(tree)
+        for node in nodes_of(path)
         if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
         for child in ast.walk(node)
     }
-    for node in ast.walk(tree):
+    for node in nodes_of(path):
         if id(node) in guarded and not types:
             continue
         if isinstance(node, ast.Import):
@@ -67,7 +67,7 @@ def test_imports_point_downwards(root: Path) -> None:
         here = unit(path, root)
         if here in {"__init__", "__main__"}:
             continue
-        for name in imported(tree_of(path), types=False):
+        for name in imported(path, types=False):
             there = name.split(".")[1] if name.startswith("fourcc.") else None
             if there in LAYER and there != here and LAYER[there] >= LAYER[here]:
                 wrong.append(f"{path.relative_to(root)} imports {name}")
@@ -77,7 +77,7 @@ def test_imports_point_downwards(root: Path) -> None:
 def arrows(root: Path) -> dict[str, set[str]]:
     """Full name of every file -> those it imports, for type checkers alone included; a package's face has no arrows."""
     files = {module(path, root): path for path in modules(root)}
-    names = {name: imported(tree_of(path), types=True) for name, path in files.items()}
+    names = {name: imported(path, types=True) for name, path in files.items()}
     return {name: names[name] & set(files) - {name} for name in files if files[name].stem != "__init__"}
 
 
@@ -108,14 +108,14 @@ def test_core_and_formats_import_neither_numba_nor_typer(root: Path, folder: str
     """Only kernels/ knows numba, only cli/ knows typer."""
     for path in modules(root):
         if path.relative_to(root).parts[0] == folder:
-            tops = {name.split(".")[0] for name in imported(tree_of(path), types=True)}
+            tops = {name.split(".")[0] for name in imported(path, types=True)}
             assert not tops & {"numba", "llvmlite", "typer"}, path
 
 
 def test_kernels_import_only_numpy_and_numba(root: Path) -> None:
     """Kernels know nothing of the core."""
     for path in (root / "kernels").rglob("*.py"):
-        names = imported(tree_of(path), types=True)
+        names = imported(path, types=True)
         assert not {name for name in names if name.startswith("fourcc") and not name.startswith("fourcc.kernels")}, path
 
 
@@ -124,5 +124,5 @@ def test_nothing_is_printed_outside_the_command_line(root: Path) -> None:
     for path in modules(root):
         if path.relative_to(root).parts[0] == "cli":
             continue
-        calls = [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.Call)]
+        calls = [node for node in nodes_of(path) if isinstance(node, ast.Call)]
         assert not [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "print"], path

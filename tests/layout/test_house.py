@@ -15,7 +15,7 @@ import fourcc
 from fourcc.cli.app import COMMANDS
 from fourcc.plugins.entries import FORMATS, OWN
 from fourcc.plugins.registry import registry
-from tests.layout.source import modules
+from tests.layout.source import modules, nodes_of, tree_of
 
 # The files directly in a folder that are no format, no format's kernel, no command: its face, what all share.
 EXCEPTIONS = {"formats": {"__init__"}, "kernels": {"__init__", "kernel", "descriptors"}, "cli": {"__init__", "app"}}
@@ -122,19 +122,18 @@ def test_import_is_light() -> None:
 
 def code_words(path: Path) -> set[str]:
     """Names and text constants of a file, docstrings and the epilogs of help texts aside."""
-    tree = ast.parse(path.read_text())
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     help_texts = {
         id(child)
-        for node in tree.body
+        for node in tree_of(path).body
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "").endswith("EPILOG")
         for child in ast.walk(node)
     }
     docs = help_texts | {
-        id(node.body[0].value) for node in ast.walk(tree) if isinstance(node, documented) and ast.get_docstring(node)
+        id(node.body[0].value) for node in nodes_of(path) if isinstance(node, documented) and ast.get_docstring(node)
     }
     words: set[str] = set()
-    for node in ast.walk(tree):
+    for node in nodes_of(path):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
             words |= set(re.findall(r"(?<![<|\w])\w+", node.value))  # numpy's "<i8" names no format
         elif isinstance(node, ast.Name):

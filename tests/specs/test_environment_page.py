@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fourcc import errors
 from fourcc.cli.render import failures
-from tests.layout.source import modules, tree_of
+from tests.layout.source import modules, nodes_of
 
 ENVIRONMENT = "specs/reference/environment.md"
 CODES = "specs/reference/exit-codes.md"
@@ -19,7 +19,7 @@ def read_by(root: Path) -> set[str]:
     for path in modules(root):
         text = path.read_text(encoding="utf-8")
         found |= set(OURS.findall(text))
-        for node in ast.walk(tree_of(path)) if "environ" in text else ():
+        for node in nodes_of(path) if "environ" in text else ():
             asks = isinstance(node, (ast.Call, ast.Subscript, ast.Compare, ast.BinOp))
             if asks and "os.environ" in ast.unparse(node):
                 texts = [each.value for each in ast.walk(node) if isinstance(each, ast.Constant)]

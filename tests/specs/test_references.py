@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.layout.source import docstrings, nodes_of
+
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("fourcc", "formats", "kernels", "cli", "specs", "tests")
+COMMENTED = re.compile(r"#.*fourcc\.")  # a line that may have a comment with a dotted name
 DOTTED = re.compile(r"(?<![\w./-])fourcc(?:\.[A-Za-z_]\w*)+(?![\w/-])")
 
 
@@ -35,12 +38,11 @@ def prose(path: Path) -> Iterator[str]:
     if path.suffix == ".md":
         yield text
         return
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
-            yield ast.get_docstring(node) or ""
-    for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        if token.type == tokenize.COMMENT:
-            yield token.string
+    yield from (found for _, found in docstrings(path))
+    if COMMENTED.search(text):  # to cut a file into tokens takes longer than all else
+        for token in tokenize.generate_tokens(io.StringIO(text).readline):
+            if token.type == tokenize.COMMENT:
+                yield token.string
 
 
 def resolves(name: str) -> bool:
@@ -82,7 +84,7 @@ def test_a_stale_name_is_seen(tmp_path: Path) -> None:
 
 def imports(path: Path) -> Iterator[tuple[str, str]]:
     """Module and name of everything that a file takes from this package, lazy imports included."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes_of(path):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "fourcc":
             yield from ((node.module or "", alias.name) for alias in node.names)
 
