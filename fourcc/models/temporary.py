@@ -27,7 +27,8 @@ def carried_out(
     Args:
         planned: the plan.
         stack: closes the file, which deletes it.
-        threads, progress: as `execute` takes them.
+        threads: number of threads, as `execute` takes it.
+        progress: as `execute` takes it.
 
     Returns:
         A descriptor of the model.bin, which the caller closes, and notes.
