@@ -13,6 +13,7 @@ from fourcc.cli.render import json_documents, plan_table, tables, terminal, unit
 from fourcc.cli.render.progress import Progress
 from fourcc.cli.shared import budget_options, options
 from fourcc.cli.shared.budget_options import ConversionOptions
+from fourcc.cli.shared.execution_options import AskedExecution, Cluster, Memory, Resume
 from fourcc.cli.shared.feedback_options import feedback_of
 from fourcc.cli.shared.policy_options import rules_of
 from fourcc.errors import UsageError
@@ -66,6 +67,9 @@ def convert(  # noqa: PLR0913 - one an option
     feedback: options.Feedback = None,
     damping: options.Damping = None,
     dry_run: options.DryRun = False,
+    memory: Memory = None,
+    resume: Resume = False,
+    cluster: Cluster = None,
     force: options.Force = False,
     threads: options.Threads = None,
     quiet: options.Quiet = False,
@@ -77,8 +81,9 @@ def convert(  # noqa: PLR0913 - one an option
     """
     asked = budget_options.AskedBudget(budget, text, tags, pins, documents)
     rules = _AskedRules(policy, recipe, formats, calibration, activations, include, exclude, pre)
-    asked.check(rules.given | {"--dry-run": dry_run})
-    work = ConversionOptions(source, output, tokenizer, feedback, damping, dry_run, force, threads, quiet, as_json)
+    how = AskedExecution(threads=threads, memory=memory, resume=resume, force=force, cluster=cluster)
+    asked.check(rules.given | how.beyond_one_run | {"--dry-run": dry_run})
+    work = ConversionOptions(source, output, tokenizer, feedback, damping, dry_run, how, quiet, as_json)
     return _by_rules(rules, work) if budget is None else _to_budget(asked, work)
 
 
@@ -147,19 +152,19 @@ def _by_rules(rules: _AskedRules, work: ConversionOptions) -> None:
         if output is None:
             raise UsageError("convert needs an output", hint="Add -o FILE, or --dry-run.")
         read = (*opened.all_files, *(each for each in (rules.policy, rules.calibration) if each))
-        target = check_target(output, read, force=work.force)
-        result, progress = _carried_out(planned, target, work.threads, quiet=work.quiet)
+        target = check_target(output, read, force=work.how.force)
+        result, progress = _carried_out(planned, target, work.how, quiet=work.quiet)
     if work.as_json:
         return json_documents.show("convert", _document(output, result, len(planned.ranges)))
     return None if work.quiet else _show(output, result, len(planned.ranges), progress)
 
 
-def _carried_out(planned: Plan, target: Path, threads: int | None, *, quiet: bool) -> tuple[Result, Progress]:
+def _carried_out(planned: Plan, target: Path, how: AskedExecution, *, quiet: bool) -> tuple[Result, Progress]:
     """Carries out the plan, with progress and notes on the result."""
     from fourcc.conversion.convert import execute
 
     with Progress("converting", _source_bytes(planned), quiet=quiet) as progress:
-        result = execute(planned, target, threads=threads, progress=progress)
+        result = execute(planned, target, how.execution(progress))
     terminal.notes(result.notes[len(planned.notes) :], quiet=quiet)
     return result, progress
 

@@ -11,6 +11,7 @@ import typer
 from fourcc.cli.render import json_documents, plan_table, tables, terminal, units
 from fourcc.cli.render.progress import Progress
 from fourcc.cli.shared import completion, options
+from fourcc.cli.shared.execution_options import AskedExecution, Memory, Resume
 from fourcc.cli.shared.policy_options import rules_of
 from fourcc.errors import UsageError
 
@@ -78,13 +79,15 @@ def export(  # noqa: PLR0913 - one an option
     tokenizer: options.Tokenizer = None,
     pre: options.Pre = None,
     dry_run: options.DryRun = False,
+    memory: Memory = None,
+    resume: Resume = False,
     force: options.Force = False,
     threads: options.Threads = None,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
     """Export a model to GGUF, safetensors or llama2.c."""
-    from fourcc.exporters.export import check_targets, execute_export, plan_export
+    from fourcc.exporters.export import plan_export
     from fourcc.exporters.forced_pre import with_pre
     from fourcc.sources import open_source
 
@@ -98,10 +101,20 @@ def export(  # noqa: PLR0913 - one an option
             return plan_table.show(planned, as_json=as_json)
         if output is None:
             raise UsageError("export needs an output", hint="Add -o FILE, or --dry-run.")
-        targets = check_targets(planned, output, [policy] if policy else [], force=force)
-        with Progress("exporting", planned.nbytes, quiet=quiet) as progress:
-            result = execute_export(planned, targets, threads=threads, progress=progress)
+        how = AskedExecution(threads=threads, memory=memory, resume=resume, force=force)
+        result, progress = _carried_out(planned, output, [policy] if policy else [], how, quiet=quiet)
     return (_show_document if as_json else _show)(output, planned, result, progress, quiet=quiet)
+
+
+def _carried_out(
+    planned: ExportPlan, output: Path, read: list[Path], how: AskedExecution, *, quiet: bool
+) -> tuple[ExportResult, Progress]:
+    """Carries out the plan, with progress; `read` are files that the output may not be."""
+    from fourcc.exporters.export import check_targets, execute_export
+
+    targets = check_targets(planned, output, read, force=how.force)
+    with Progress("exporting", planned.nbytes, quiet=quiet) as progress:
+        return execute_export(planned, targets, how.execution(progress)), progress
 
 
 def _asked(

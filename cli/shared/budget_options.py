@@ -13,6 +13,7 @@ import typer
 from fourcc.cli.render import terminal
 from fourcc.cli.render.progress import Progress
 from fourcc.cli.shared import completion
+from fourcc.cli.shared.execution_options import AskedExecution
 from fourcc.cli.shared.feedback_options import feedback_of
 from fourcc.errors import UsageError
 
@@ -99,8 +100,7 @@ class ConversionOptions:
     feedback: str | None
     damping: float | None
     dry_run: bool
-    force: bool
-    threads: int | None
+    how: AskedExecution
     quiet: bool
     as_json: bool
 
@@ -156,8 +156,8 @@ class AskedBudget:
                 feedback=feedback_of(work.feedback or "gptq", work.damping),
                 documents=self.documents,
                 tokenizer=work.tokenizer,
-                threads=work.threads,
-                force=work.force,
+                threads=work.how.threads,
+                force=work.how.force,
                 stage=stages.begin,
                 note=stages.note,
             )

@@ -19,6 +19,7 @@ from fourcc.conversion.measured_errors import lost
 from fourcc.conversion.pipeline import transcode
 from fourcc.conversion.plan import CalibrationData, Plan, plan
 from fourcc.errors import NumericError, PluginError, SourceError
+from fourcc.execution import Execution
 from fourcc.feedback.feedback import Feedback
 from fourcc.files.read import ReadFile, identity
 from fourcc.files.write import AtomicFile, check_name, check_space, check_target
@@ -135,30 +136,28 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
             activations=activations,
         )
         planned.refuse_unmet()
-        return execute(planned, target, threads=threads, progress=progress)
+        return execute(planned, target, Execution(threads=threads, anew=force, progress=progress))
 
 
-def execute(
-    planned: Plan, target: Path | AtomicFile, *, threads: int | None = None, progress: OnProgress | None = None
-) -> Result:
+def execute(planned: Plan, target: Path | AtomicFile, how: Execution | None = None) -> Result:
     """Carries out a plan; `target` comes from `check_target`, or is the output itself. Raises as `convert` does."""
     output = target if isinstance(target, AtomicFile) else AtomicFile(target)
     try:
-        return _execute(planned, output, thread_count(threads), progress)
+        return _execute(planned, output, how or Execution())
     except (NumericError, PluginError) as error:  # raised where the file's name is not known
         error.file = error.file or str(planned.source.path)
         raise
 
 
-def _execute(planned: Plan, output: AtomicFile, count: int, progress: OnProgress | None) -> Result:
-    source = planned.source
+def _execute(planned: Plan, output: AtomicFile, how: Execution) -> Result:
+    source, count = planned.source, thread_count(how.threads)
     stamps = [identity(path) for path in source.files]
     check_space(output.target, planned.file_bytes)
     _log.info("writing %s with %d threads: about %d bytes", output.target, count, planned.file_bytes)
     with output as out:
         writer = Writer(out)
         providers: dict[Provider, int] = {}
-        report = counter(planned.weights, progress)
+        report = counter(planned.weights, how.progress)
         steps = numbered_as_before(source, planned.policy, planned.steps)
         for record in transcode(steps, writer, providers, count, report):
             writer.add(record)

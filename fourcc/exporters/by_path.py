@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from fourcc.errors import UsageError
+from fourcc.execution import Execution
 from fourcc.exporters import kind_of
 from fourcc.exporters.export import ExportResult, check_targets, execute_export, plan_export
 from fourcc.exporters.folder_options import folder_options
@@ -65,4 +66,4 @@ def export(  # noqa: PLR0913 - keyword-only, one an option of the command
     with open_source(source, tokenizer) as opened:
         planned = plan_export(with_pre(opened, pre), kind, rules, include, exclude, instead=instead, group=group)
         targets = check_targets(planned, Path(output), (), force=force)
-        return execute_export(planned, targets, threads=threads, progress=progress)
+        return execute_export(planned, targets, Execution(threads=threads, anew=force, progress=progress))

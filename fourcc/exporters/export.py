@@ -15,6 +15,7 @@ from fourcc.conversion.measured_errors import lost
 from fourcc.conversion.pipeline import Step, transcode
 from fourcc.conversion.plan import CalibrationData, Plan, plan
 from fourcc.errors import NumericError, PluginError, SourceError, UsageError
+from fourcc.execution import Execution
 from fourcc.exporters.fitting_formats import fitted_steps, replacement
 from fourcc.exporters.layout import ExportKind, Layout
 from fourcc.exporters.writing import Files, PlacedFile
@@ -23,7 +24,7 @@ from fourcc.files.folder_write import check_folder
 from fourcc.files.read import identity
 from fourcc.files.write import check_space, check_target
 from fourcc.policy import Policy
-from fourcc.progress import OnProgress, counter
+from fourcc.progress import counter
 from fourcc.sources.source import Source
 from fourcc.threads import thread_count
 
@@ -210,9 +211,7 @@ def check_targets(planned: ExportPlan, output: Path, others: Iterable[Path] = ()
 def execute_export(
     planned: ExportPlan,
     targets: Mapping[Path, bytes],
-    *,
-    threads: int | None = None,
-    progress: OnProgress | None = None,
+    how: Execution | None = None,
 ) -> ExportResult:
     """Carries out a plan; `targets` comes from `check_targets`.
 
@@ -220,15 +219,14 @@ def execute_export(
         FourccError: see `fourcc.errors`; no file is then changed.
     """
     try:
-        return _execute(planned, targets, thread_count(threads), progress)
+        return _execute(planned, targets, how or Execution())
     except (NumericError, PluginError) as error:  # raised where the file's name is not known
         error.file = error.file or str(planned.source.path)
         raise
 
 
-def _execute(
-    planned: ExportPlan, targets: Mapping[Path, bytes], count: int, progress: OnProgress | None
-) -> ExportResult:
+def _execute(planned: ExportPlan, targets: Mapping[Path, bytes], how: Execution) -> ExportResult:
+    count = thread_count(how.threads)
     source, (target, *beside) = planned.source, targets
     stamps = [identity(path) for path in source.files]
     check_space(target, planned.file_bytes)
@@ -236,7 +234,7 @@ def _execute(
     with Files(target, planned.layout) as files:
         sink = PlacedFile(files.output, planned.layout)
         providers: dict[Provider, int] = {}
-        report = counter(planned.weights, progress)
+        report = counter(planned.weights, how.progress)
         records = list(transcode(planned.steps, sink, providers, count, report))
         sink.finish(planned.layout.nbytes)
         for path, stamp in zip(source.files, stamps, strict=True):

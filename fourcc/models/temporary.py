@@ -10,6 +10,7 @@ from pathlib import Path
 from fourcc.conversion.convert import execute
 from fourcc.conversion.plan import Plan
 from fourcc.errors import OutputError
+from fourcc.execution import Execution
 from fourcc.files.write import UnnamedFile
 from fourcc.progress import OnProgress
 
@@ -39,7 +40,7 @@ def carried_out(
     folder = Path(tempfile.gettempdir())
     try:
         file = stack.enter_context(tempfile.TemporaryFile(dir=folder))  # noqa: SIM115 - the stack closes it
-        result = execute(planned, UnnamedFile(folder, file.fileno()), threads=threads, progress=progress)
+        result = execute(planned, UnnamedFile(folder, file.fileno()), Execution(threads=threads, progress=progress))
     except OutputError as error:
         error.hint = ELSEWHERE
         raise

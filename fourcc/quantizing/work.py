@@ -20,6 +20,7 @@ from fourcc.calibration.two_texts import two_texts
 from fourcc.conversion.convert import execute
 from fourcc.conversion.plan import plan
 from fourcc.errors import PolicyError, UsageError
+from fourcc.execution import Execution
 from fourcc.exporters.export import check_targets, execute_export, exported_bytes, fitted_plan, laid_out, plan_export
 from fourcc.exporters.forced_pre import with_pre
 from fourcc.files.write import check_target
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from fourcc.exporters.layout import ExportKind
     from fourcc.models.intervals import Interval
     from fourcc.models.model import Model
-    from fourcc.progress import OnProgress
     from fourcc.sources.source import Source
 
 _LARGE = (1 << 12, 1 << 12)  # rows and columns of a matrix that every format fits
@@ -103,7 +103,7 @@ class QuantizationWork:
         if self.asked.text is not None:
             return self._measured(planned, force=force)
         if self.container.kind is None:
-            result = execute(planned, self._target(force=force), threads=self.means.threads, progress=self._progress())
+            result = execute(planned, self._target(force=force), self._how())
             return quantized(self.container, planned.steps, result.path, result.notes)
         exported = laid_out(planned, self.container.kind)
         return self._exported(exported, self._targets(exported, force=force), planned.notes)
@@ -206,7 +206,7 @@ class QuantizationWork:
         return container_of(self.container.output, kind.name, self.container.shard, self.asked.rules, told).kind or kind
 
     def _exported(self, planned: ExportPlan, targets: Mapping[Path, bytes], notes: tuple[str, ...]) -> Quantized:
-        result = execute_export(planned, targets, threads=self.means.threads, progress=self._progress())
+        result = execute_export(planned, targets, self._how())
         said = dict.fromkeys([*notes, *planned.layout.notes, *result.notes])
         made = quantized(self.container, planned.steps, result.path, tuple(said))
         return attrs.evolve(made, beside=result.beside, file_bytes=planned.file_bytes)
@@ -230,8 +230,8 @@ class QuantizationWork:
     def _targets(self, planned: ExportPlan, *, force: bool) -> dict[Path, bytes]:
         return check_targets(planned, self.container.output, self._read(), force=force)
 
-    def _progress(self) -> OnProgress | None:
-        return self.means.stage("writing", "weights")
+    def _how(self) -> Execution:
+        return Execution(threads=self.means.threads, progress=self.means.stage("writing", "weights"))
 
 
 def opened_work(

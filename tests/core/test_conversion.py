@@ -12,6 +12,7 @@ from fourcc.arrays import Array, Parts
 from fourcc.conversion.convert import execute
 from fourcc.conversion.plan import plan
 from fourcc.errors import NumericError, OutputError, PluginError, SourceError, UsageError
+from fourcc.execution import Execution
 from fourcc.format import Aids
 from fourcc.policy import Policy
 from fourcc.sources.model_bin import open_model_bin
@@ -73,7 +74,7 @@ def test_bytes_depend_on_nothing_but_the_input(tmp_path: Path, formats: str) -> 
     tensors = {"layers.0.a": normal(1500, 288), "layers.0.e": normal(2, 130, 64, seed=1)}
     planned = plan(source(tensors), Policy.shorthand(formats))
     for threads in (1, 2, 5):
-        execute(planned, tmp_path / f"{threads}.bin", threads=threads)
+        execute(planned, tmp_path / f"{threads}.bin", Execution(threads=threads))
     assert len({(tmp_path / f"{threads}.bin").read_bytes() for threads in (1, 2, 5)}) == 1
     with fourcc.open(tmp_path / "1.bin") as model:
         for name, values in tensors.items():
@@ -177,7 +178,7 @@ def test_a_source_that_changes_meanwhile_is_refused(tmp_path: Path) -> None:
     file.write_bytes(b"weights")
     planned = plan(source({"w": normal(4, 32)}, (file,)), Policy.keep())
     with pytest.raises(SourceError, match="changed while it was converted"):
-        execute(planned, tmp_path / "model.bin", progress=lambda *_: file.write_bytes(b"other weights"))
+        execute(planned, tmp_path / "model.bin", Execution(progress=lambda *_: file.write_bytes(b"other weights")))
     assert not (tmp_path / "model.bin").exists()
 
 
@@ -193,7 +194,7 @@ def test_progress_ends_at_the_whole(tmp_path: Path) -> None:
     """Weights done never fall, and add up."""
     seen: list[tuple[int, int]] = []
     planned = plan(source({"a": normal(2000, 256), "b": normal(7)}), Policy.shorthand("Q8_B"))
-    execute(planned, tmp_path / "model.bin", progress=lambda _, done, total: seen.append((done, total)))
+    execute(planned, tmp_path / "model.bin", Execution(progress=lambda _, done, total: seen.append((done, total))))
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
     assert seen[-1] == (planned.weights, planned.weights)
 
@@ -210,7 +211,7 @@ def test_the_first_error_is_raised_and_the_work_stops(tmp_path: Path) -> None:
     broken = SourceTensor("w", "w", (40000, 64), as_tag("F32"), read)
     opened = Source(Path("memory"), "memory", (broken,), ())
     with pytest.raises(SourceError, match="the disk is on fire"):
-        execute(plan(opened, Policy.shorthand("Q8_B")), tmp_path / "model.bin", threads=3)
+        execute(plan(opened, Policy.shorthand("Q8_B")), tmp_path / "model.bin", Execution(threads=3))
     assert not list(tmp_path.iterdir())
 
 

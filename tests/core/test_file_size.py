@@ -13,6 +13,7 @@ import fourcc
 from fourcc.container.reader import ModelFile
 from fourcc.conversion.convert import execute
 from fourcc.conversion.plan import plan
+from fourcc.execution import Execution
 from fourcc.format import Aids
 from fourcc.plugins.registry import registry
 from fourcc.policy import Policy
@@ -47,7 +48,7 @@ def made(opened: Source, policy: Policy, aids: Mapping[str, Aids] | None = None)
     planned = plan(opened, policy, aids=aids)
     stated = planned.file_bytes
     with TemporaryDirectory() as folder:
-        output = execute(planned, Path(folder) / "model.bin", threads=1).path
+        output = execute(planned, Path(folder) / "model.bin", Execution(threads=1)).path
         with ModelFile(output) as model:
             errors = [tensor.error for tensor in model.index.tensors if tensor.error is not None]
             return stated, output.stat().st_size, sum((e.relative_rmse is None) + (e.sqnr_db is None) for e in errors)
@@ -118,7 +119,7 @@ def test_error_feedback_is_counted_where_it_is_used() -> None:
     aids = {name: Aids(hessian=np.eye(values.shape[1], dtype=np.float32)) for name, values in tensors.items()}
     planned = plan(source(tensors), Policy.shorthand("Q4_K,F16"), aids=aids, feedback="gptq")
     with TemporaryDirectory() as folder:
-        result = execute(planned, Path(folder) / "model.bin", threads=1)
+        result = execute(planned, Path(folder) / "model.bin", Execution(threads=1))
         assert result.path.stat().st_size == planned.file_bytes
     assert [tensor.feedback is not None for tensor in result.index.tensors] == [True, False]
     assert planned.file_bytes > plan(source(tensors), Policy.shorthand("Q4_K,F16"), aids=aids).file_bytes

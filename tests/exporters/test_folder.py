@@ -10,6 +10,7 @@ from safetensors import safe_open
 
 import fourcc
 from fourcc.errors import OutputError, UsageError
+from fourcc.execution import Execution
 from fourcc.exporters import kind_of
 from fourcc.exporters.export import check_targets, execute_export, plan_export
 from fourcc.exporters.folder_options import folder_options
@@ -122,7 +123,7 @@ def test_a_new_folder_appears_whole_or_not_at_all(model: Path, tmp_path: Path, m
         planned = plan_export(opened, kind_of(tmp_path / "out", "huggingface"))
         targets = check_targets(planned, tmp_path / "out", force=False)
         with pytest.raises(KeyboardInterrupt):
-            execute_export(planned, targets, progress=interrupt)
+            execute_export(planned, targets, Execution(progress=interrupt))
         monkeypatch.setattr(Path, "rename", interrupt)
         with pytest.raises(KeyboardInterrupt):
             execute_export(planned, targets)

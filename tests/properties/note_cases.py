@@ -16,6 +16,7 @@ import fourcc
 from fourcc.conversion.convert import execute
 from fourcc.conversion.plan import plan
 from fourcc.errors import FourccError
+from fourcc.execution import Execution
 from fourcc.exporters import FOLDERS, KINDS
 from fourcc.exporters.export import check_targets, execute_export, plan_export
 from fourcc.exporters.forced_pre import with_pre
@@ -149,14 +150,18 @@ def _steps(case: Case, policy: Policy | None, tokenizer: Path | None) -> Iterato
         said = list(source.notes)
         yield "source", said
         with _noted(case, "convert"):
-            found = execute(plan(source, Policy.chosen(policy=policy), exclude=exclude), case.bin, threads=1).notes
+            found = execute(
+                plan(source, Policy.chosen(policy=policy), exclude=exclude), case.bin, Execution(threads=1)
+            ).notes
             assert list(found[: len(said)]) == said
             yield "convert", list(found[len(said) :])
         for kind, tried in TRIED.items():
             with _noted(case, kind):
                 case.output(kind).parent.mkdir()
                 planned = plan_export(source, tried, policy, exclude=exclude, instead=case.model.instead)
-                done = execute_export(planned, check_targets(planned, case.output(kind), force=False), threads=1)
+                done = execute_export(
+                    planned, check_targets(planned, case.output(kind), force=False), Execution(threads=1)
+                )
                 yield kind, [*planned.layout.notes, *done.notes]
 
 

@@ -1,0 +1,68 @@
+"""The options that say how long work is carried out, and what they mean."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import attrs
+import typer
+
+from fourcc.errors import UsageError
+
+if TYPE_CHECKING:
+    from fourcc.execution import Execution
+    from fourcc.progress import OnProgress
+
+Memory = Annotated[
+    str | None, typer.Option("--memory", metavar="BYTES", help="The most resident memory to take, such as 2GB.")
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on where this very work was interrupted.")]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster", metavar="ADDRESS", help="Spread the work with dask: tcp://HOST:8786, or local:4 for 4 processes."
+    ),
+]
+
+
+def memory_bytes(text: str | None) -> int | None:
+    """The bytes that ``--memory`` spells; None where it is not given. Raises UsageError."""
+    from fourcc.policy.amounts import amount
+
+    if text is None:
+        return None
+    try:
+        number = int(amount(text))
+    except ValueError as error:
+        raise UsageError("no amount of memory is spelled so", found=repr(text), expected="2GB, 500MB, 2GiB") from error
+    if number < 1:
+        raise UsageError("bad value of --memory", found=text, expected="at least a byte")
+    return number
+
+
+@attrs.frozen(kw_only=True)
+class AskedExecution:
+    """The options of how work is carried out, as they were given."""
+
+    threads: int | None = None
+    memory: str | None = None
+    resume: bool = False
+    force: bool = False
+    cluster: str | None = None
+
+    @property
+    def beyond_one_run(self) -> dict[str, object]:
+        """The options that work in several steps does not take, by their names."""
+        return {"--memory": self.memory, "--resume": self.resume, "--cluster": self.cluster}
+
+    def execution(self, progress: OnProgress | None) -> Execution:
+        """How the work is carried out. Raises UsageError for an option that is wrong."""
+        from fourcc.execution import Execution
+
+        return Execution(
+            threads=self.threads,
+            memory=memory_bytes(self.memory),
+            resume=self.resume,
+            anew=self.force,
+            progress=progress,
+        )
