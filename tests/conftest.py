@@ -21,7 +21,7 @@ settings.load_profile("fourcc")
 ROOT = Path(__file__).resolve().parent.parent
 BYTECODE = ROOT / ".pytest_cache" / "bytecode"
 # Folders. The two that read all sources stand together, so one worker parses them.
-LONGEST_FIRST = ("conformance", "specs", "layout", "kernels", "cli", "bench", "running", "testing")
+LONGEST_FIRST = ("conformance", "specs", "layout", "kernels", "cli", "bench", "running", "testing", "properties")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
