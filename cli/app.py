@@ -20,12 +20,13 @@ from typer.main import get_command
 from fourcc.cli.render import help_pages, terminal
 from fourcc.cli.shared import compiling, completion, signals, slow_products
 from fourcc.cli.shared.command_group import CommandGroup
+from fourcc.cli.shared.completion import COMPLETING
 from fourcc.errors import FourccError
 
 BROKEN_PIPE = 128 + 13  # 13 is SIGPIPE
 EPILOG = "FOURCC_DEBUG=1 shows where an error came from."
 
-USAGE, INTERRUPTED = 2, 130
+FAILED, USAGE, INTERRUPTED = 1, 2, 130
 GC_THRESHOLD = 100_000  # imports make many objects and no garbage: collecting takes a tenth of a listing's time
 # Purpose -> command -> module. A module is imported only for its command, so that no command pays for another.
 PURPOSES = {
@@ -129,7 +130,7 @@ def _whole(given: list[str]) -> int:
     except terminal.PipeClosedError:
         return BROKEN_PIPE
     except Exception as error:  # noqa: BLE001 - the last place where one can be turned into a message
-        return _report(error, given)
+        return FAILED if COMPLETING in os.environ else _report(error, given)  # a message would spoil the line
     return code
 
 

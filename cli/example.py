@@ -49,6 +49,18 @@ def example(
     as_json: options.Json = False,
 ) -> None:
     """Copy a tiny model, convert it, and say what to try."""
+    from fourcc.example.copying import whole_or_nothing
+
+    with whole_or_nothing(folder):
+        copies, made = _make(folder, force=force, quiet=quiet)
+    terminal.notes(made.notes, quiet=quiet)
+    if as_json:
+        return json_documents.show("example", _document(folder, copies, made))
+    return None if quiet else _show(folder, copies, made)
+
+
+def _make(folder: Path, *, force: bool, quiet: bool) -> tuple[list[Path], Result]:
+    """Copies, exports, converts: the copies, and the conversion."""
     import fourcc
     from fourcc.example import CHECKPOINT, HF, POLICY, TOKENIZER
     from fourcc.example.copying import copy_files
@@ -64,10 +76,7 @@ def example(
             force=force,
             progress=progress,
         )
-    terminal.notes(made.notes, quiet=quiet)
-    if as_json:
-        return json_documents.show("example", _document(folder, copies, made))
-    return None if quiet else _show(folder, copies, made)
+    return copies, made
 
 
 def commands(folder: Path) -> list[str]:

@@ -16,7 +16,7 @@ from fourcc import compute
 from fourcc.arrays import Array, Floats, Parts
 from fourcc.compute import Packed, PackedStack
 from fourcc.dtypes import numpy_dtype
-from fourcc.errors import TableError, UsageError
+from fourcc.errors import TableError, UsageError, shown
 from fourcc.exchange import ArrayExchange, as_array
 from fourcc.format import Format
 from fourcc.geometry import Geometry, split_shape
@@ -260,6 +260,6 @@ class QMatrix(ArrayExchange, MatrixView):
         return fmt
 
     def __repr__(self) -> str:
-        label = "" if self.name is None else f" {self.name}"
+        label = "" if self.name is None else f" {shown(self.name)}"
         shape = " x ".join(map(str, self.shape)) or "scalar"
         return f"<QMatrix{label} {self.tag} {shape}, {float(self.bits_per_weight):.4g} bits per weight>"

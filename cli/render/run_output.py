@@ -62,7 +62,9 @@ class Text:
         if self._within or not (self._talk or reason == "error"):
             self._close()
         if self._talk and reason == "length" and not self._quiet:
-            terminal.err("fourcc: note: the context is full, so the talk ends; -n says how many tokens it may have")
+            terminal.err(
+                "fourcc: note: the talk has all the tokens that -n or the context of the model allows, and ends"
+            )
         if not self._quiet and speed.tokens:
             terminal.err(_rates(speed))
 
@@ -102,7 +104,7 @@ class Lines:
             "reason": reason,
             "prompt_tokens": speed.prompt_tokens,
             "prompt_tokens_per_second": round(speed.prompt_rate, 3),
-            "tokens": speed.tokens,
+            "tokens": speed.generated,
             "tokens_per_second": round(speed.rate, 3),
         }
         self._event("end", body)

@@ -18,6 +18,9 @@ import typer
 
 COMPLETING = "_FOURCC_COMPLETE"  # set by the shell's script, as typer names it
 MOST = 2000  # words that are offered
+ACTS = frozenset(
+    "\\$`\"'"
+)  # what zsh, which evaluates the words that it is offered, would act on: a name could run a command
 
 
 class TypedLine(NamedTuple):
@@ -54,7 +57,8 @@ def words_typed() -> list[str]:
         return []
     if "COMP_CWORD" in os.environ:  # bash
         words = os.environ.get("COMP_WORDS", "").splitlines()
-        return words[1 : int(os.environ["COMP_CWORD"])]
+        place = os.environ["COMP_CWORD"]
+        return words[1 : int(place)] if place.isdecimal() else []
     import shlex
 
     line = os.environ.get("_TYPER_COMPLETE_ARGS", "")
@@ -68,13 +72,18 @@ def _completer(offer: Callable[[TypedLine], Iterable[str]]) -> Completer:
     def complete(ctx: typer.Context, incomplete: str) -> list[str]:
         try:
             with redirect_stderr(StringIO()):
-                words = [word for word in offer(TypedLine(ctx, incomplete)) if word.startswith(incomplete)]
+                words = [word for word in offer(TypedLine(ctx, incomplete)) if _fits(word, incomplete)]
         except Exception:  # noqa: BLE001 - a shell asks, and can show no error
             return []
         return words[:MOST]
 
     complete.__doc__ = offer.__doc__
     return complete
+
+
+def _fits(word: str, incomplete: str) -> bool:
+    """Whether a word may follow; one that a shell or a terminal would act on, as names in files can be, may not."""
+    return word.startswith(incomplete) and word.isprintable() and ACTS.isdisjoint(word)
 
 
 @_completer

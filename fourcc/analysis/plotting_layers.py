@@ -66,7 +66,7 @@ def draw_layers(figure: Figure, survey: Iterable[Surveyed], model: str | Path = 
         width: of the picture, in inches; 0: what two panels need.
 
     Raises:
-        UsageError: the tensors belong to no layer.
+        UsageError: the tensors belong to no layer, or hold no finite weight.
     """
     known = [each for each in survey if each.now is not None]
     layers = {each.layer for each in known if each.layer is not None}
@@ -75,6 +75,8 @@ def draw_layers(figure: Figure, survey: Iterable[Surveyed], model: str | Path = 
     ends, kinds = Ends.of(max(layers)), _kinds(known)
     drawn = dict(list(kinds.items())[:MOST])
     measures = _measures([each for some in drawn.values() for each in some])
+    if not measures:
+        raise UsageError("there is nothing to draw over layers", hint="No weight of these tensors is finite.")
     axes = axes_of(figure, len(measures), width or 6.4, columns=2, height=2.1)
     entries: list[tuple[Artist, str]] = []
     for panel, (name, measure) in zip(axes, measures, strict=True):

@@ -116,8 +116,10 @@ class ConversionTrials:
             planned: the conversion.
             protocol: how the text is read; None: all of it, in windows of the usual length.
         """
+        fd, notes = carried_out(
+            planned, self.stack, self.reading["threads"], self.stage(f"converting {name}", "weights")
+        )
         progress = self.stage(f"comparing {name}", "tokens")
-        fd, notes = carried_out(planned, self.stack, self.reading["threads"])
         self.notes.extend(notes)
         model = self.stack.enter_context(Model(self.path, fd=fd))
         how = protocol or Protocol(window_context(self.original, 0), 0, self.reading["documents"], 0)

@@ -207,7 +207,7 @@ def _classes_of(cell: MapCell, measures: Sequence[MapMeasure], legends: Mapping[
             continue
         step = legends[each.scale].step(legends[each.scale].of(value), falling=each.falling)
         if not isfinite(value):
-            step = 0 if each.falling else STEPS - 1
+            step = 0 if each.falling == (value > 0) else STEPS - 1
         names.append(f"{LETTERS[each.scale]}{step}")
     return " ".join(names)
 
@@ -236,4 +236,4 @@ def _chip(cell: MapCell, measures: Sequence[MapMeasure], legends: Mapping[Scale,
 def _value(value: float | None) -> str:
     if value is None or value != value:  # noqa: PLR0124 - only NaN differs from itself
         return "\N{EN DASH}"
-    return number(value, DIGITS) if isfinite(value) else "exact"
+    return number(value, DIGITS) if isfinite(value) else ("exact" if value > 0 else "-inf")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from fourcc.errors import OutputError
@@ -34,6 +36,18 @@ def copy_files(folder: Path, *, beside: Iterable[str] = (), force: bool = False)
         with AtomicFile(check_target(folder / name, [], force=force)) as file:
             file.write_at(0, (FOLDER / name).read_bytes())
     return [folder / name for name in names]
+
+
+@contextmanager
+def whole_or_nothing(folder: Path) -> Iterator[None]:
+    """Removes a folder that was not there before, where the work in it does not come to its end."""
+    new = not folder.exists()
+    try:
+        yield
+    except BaseException:
+        if new:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _make(folder: Path) -> None:

@@ -110,7 +110,10 @@ def _unquantized(layout: LayoutWriter, source: Source, steps: tuple[Step, ...], 
         tags = ", ".join(sorted({str(step.decision.tag) for step in lost}))
         names = listed((step.source.name for step in lost), _SHOWN)
         what = f"{layout.name} has no place for {len(lost)} tensor{'s' * (len(lost) != 1)} in {tags}: {names}"
-        hint = f"It holds matrices in {', '.join(_held_by(layout))}, whole groups in each row, and plain numbers."
+        hint = (
+            f"It holds matrices in {', '.join(_held_by(layout))}, whole groups in each row, and plain numbers. "
+            "--format TAG makes such; --to huggingface writes decoded weights, whatever the format."
+        )
         raise UsageError(what, file=source.path, hint=hint)
     return Policy.keep()
 

@@ -27,13 +27,15 @@ class Speed:
 
     Attributes:
         prompt_tokens, prompt_seconds: those of the prompt, which is read in batches.
-        tokens, seconds: those of the generated text, one token after the other.
+        generated: tokens of the generated text.
+        tokens, seconds: those that the network read of it, one after the other: not the last, with which a text ends.
         ended: why the last text ended: ``stop`` (the model ended it) or ``length`` (it has as many tokens as allowed);
             empty until then.
     """
 
     prompt_tokens: int = 0
     prompt_seconds: float = 0.0
+    generated: int = 0
     tokens: int = 0
     seconds: float = 0.0
     ended: str = ""
@@ -88,6 +90,7 @@ def tokens_after(
         if token in stop:
             speed.ended = "stop"
             return
+        speed.generated += 1
         yield token
         if number == most or model.position >= model.context:
             speed.ended = "length"

@@ -11,6 +11,7 @@ from fourcc.conversion.convert import execute
 from fourcc.conversion.plan import Plan
 from fourcc.errors import OutputError
 from fourcc.files.write import UnnamedFile
+from fourcc.progress import OnProgress
 
 MOUNTS = Path("/proc/self/mountinfo")
 IN_MEMORY = frozenset({"tmpfs", "ramfs"})
@@ -18,13 +19,16 @@ WORTH_A_NOTE = 64 << 20  # bytes; a smaller file does not make memory short
 ELSEWHERE = "TMPDIR=FOLDER says where temporary files go."
 
 
-def carried_out(planned: Plan, stack: ExitStack, threads: int | None = None) -> tuple[int, tuple[str, ...]]:
+def carried_out(
+    planned: Plan, stack: ExitStack, threads: int | None = None, progress: OnProgress | None = None
+) -> tuple[int, tuple[str, ...]]:
     """Carries out a plan into a temporary file.
 
     Args:
         planned: the plan.
         stack: closes the file, which deletes it.
         threads: number of threads, as `execute` takes it.
+        progress: as `execute` takes it.
 
     Returns:
         A descriptor of the model.bin, which the caller closes, and notes.
@@ -35,7 +39,7 @@ def carried_out(planned: Plan, stack: ExitStack, threads: int | None = None) -> 
     folder = Path(tempfile.gettempdir())
     try:
         file = stack.enter_context(tempfile.TemporaryFile(dir=folder))  # noqa: SIM115 - the stack closes it
-        result = execute(planned, UnnamedFile(folder, file.fileno()), threads=threads)
+        result = execute(planned, UnnamedFile(folder, file.fileno()), threads=threads, progress=progress)
     except OutputError as error:
         error.hint = ELSEWHERE
         raise

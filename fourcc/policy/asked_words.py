@@ -40,7 +40,8 @@ def tag_hint(word: str, registry: Registry) -> str | None:
     mix = f"{recipe} is a mix of formats: --recipe {recipe}, or recipe={recipe!r} in Python" if recipe else ""
     if not tags:
         return mix or None
-    return f"did you mean {' or '.join(tags)}? {mix or '`fourcc formats` lists all'}"
+    more = f"a mix of formats has that name, too: --recipe {recipe}" if recipe else "`fourcc formats` lists all"
+    return f"did you mean {' or '.join(tags)}? {more[:1].upper()}{more[1:]}"
 
 
 def _names(fmt: Format) -> Iterator[str]:

@@ -24,7 +24,8 @@ class WeightPicture:
         before: counts of the compared model's weights in the same bars; None where there is none.
         code_counts: counts of the stored codes, or of runs of them; empty where the format has none.
         code_ends: the first and the last code.
-        error: of the weights against the compared model's; None where there is none.
+        error: of the weights against the compared model's, of those that are finite in both; None where there is none.
+        differing: how many of the weights differ, those that are not finite among them.
         whole: whether all weights were looked at.
     """
 
@@ -35,6 +36,7 @@ class WeightPicture:
     code_counts: tuple[int, ...] = ()
     code_ends: tuple[int, int] = (0, 0)
     error: ErrorSums | None = None
+    differing: int = 0
     whole: bool = True
 
 
@@ -154,9 +156,14 @@ class TensorReport:
 
     @property
     def shown_sqnr(self) -> float | None:
-        """The SQNR in dB: measured against the compared model where there is one, else as it is stored."""
-        measured = None if self.weights is None else self.weights.error
-        return self.sqnr_db if measured is None else measured.sqnr_db
+        """The SQNR in dB: measured against the compared model where there is one, else as it is stored.
+
+        None where only weights differ that are not finite, of which no error can be told.
+        """
+        found = self.weights
+        if found is None or found.error is None:
+            return self.sqnr_db
+        return None if found.differing and found.error.noise == 0 else found.error.sqnr_db
 
 
 @attrs.frozen

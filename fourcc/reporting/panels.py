@@ -79,9 +79,9 @@ def _size(nbytes: int) -> str:
 
 
 def _rule(report: ModelReport, tensor: TensorReport) -> str:
-    if tensor.rule is None or tensor.rule >= len(report.rules):
+    rule = next((each for each in report.rules if each.number == tensor.rule), None)
+    if rule is None:
         return ""
-    rule = report.rules[tensor.rule]
     written = element("pre", lines(rule.text)) if rule.text else ""
     return _title("Chosen by") + element("p", element("a", f"rule[{rule.number}]", href=f"#r{rule.number}")) + written
 
@@ -143,14 +143,14 @@ def _errors(tensor: TensorReport, report: ModelReport) -> str:
         records.append(_error("while encoding", tensor.sqnr_db, tensor.relative_rmse, tensor.max_error))
     if measured is not None and report.compared is not None:
         name = f"against {report.compared.name}"
-        records.append(_error(name, measured.sqnr_db, measured.relative_rmse, measured.max_error))
+        records.append(_error(name, tensor.shown_sqnr, measured.relative_rmse, measured.max_error))
     return _title("Error") + table(records) if records else ""
 
 
-def _error(name: str, sqnr: float, rmse: float | None, most: float | None) -> dict[str, object]:
+def _error(name: str, sqnr: float | None, rmse: float | None, most: float | None) -> dict[str, object]:
     return {
         "measured": name,
-        "SQNR dB": _number(sqnr),
+        "SQNR dB": None if sqnr is None else _number(sqnr),
         "relative RMSE": None if rmse is None else f"{rmse:.3g}",
         "max error": None if most is None else f"{most:.3g}",
     }

@@ -17,6 +17,8 @@ _ELSEWHERE = re.compile(r"\s*(\[+\s*(?!rule\b)|\]\s*$)")  # a table that is no r
 def rule_reports(text: str, tensors: Sequence[TensorReport]) -> tuple[RuleReport, ...]:
     """The rules of a policy's text with their tensors; those that took none, too.
 
+    Where a tensor has the number of a rule that the text has not, they are those that took a tensor, without lines.
+
     Args:
         text: TOML.
         tensors: of the file.
@@ -25,9 +27,9 @@ def rule_reports(text: str, tensors: Sequence[TensorReport]) -> tuple[RuleReport
     for tensor in tensors:
         if tensor.rule is not None:
             taken[tensor.rule].append(tensor)
-    count = max([len(texts), *(number + 1 for number in taken)], default=0)
-    known = texts if len(texts) == count else [""] * count
-    return tuple(RuleReport(number, known[number], tuple(taken[number])) for number in range(count))
+    if all(number < len(texts) for number in taken):
+        return tuple(RuleReport(number, words, tuple(taken[number])) for number, words in enumerate(texts))
+    return tuple(RuleReport(number, "", tuple(taken[number])) for number in sorted(taken))  # a number can be any
 
 
 def rule_texts(text: str) -> list[str]:

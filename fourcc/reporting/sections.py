@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from math import isfinite, log10
+from math import inf, log10
 
 from fourcc.drawing.frontier import Mark, frontier, legend
 from fourcc.drawing.markup import element, number, size, text
@@ -23,9 +23,11 @@ def figures(report: ModelReport) -> list[tuple[str, str]]:
             *found,
         ]
     errors = [tensor.weights.error for tensor in report.tensors if tensor.weights is not None and tensor.weights.error]
+    unlike = any(tensor.weights.differing for tensor in report.tensors if tensor.weights is not None)
     if errors:
         noise, signal = sum(each.noise for each in errors), sum(each.signal for each in errors)
-        found.append((_decibel(signal, noise), "against the compared model"))
+        words = _decibel(signal, noise)
+        found.append(("not finite alike" if unlike and noise == 0 else words, "against the compared model"))
     if report.frontier is not None and report.frontier.here is not None:
         found.append((f"{report.frontier.here[1]:.3g}", "nats a token, predicted"))
     return found
@@ -102,7 +104,7 @@ def all_tensors(report: ModelReport) -> str:
 
 
 def _decibels(value: float | None) -> Markup | None:
-    return None if value is None else Markup(f"{value:.1f}" if isfinite(value) else "exact", value)
+    return None if value is None else Markup("exact" if value == inf else f"{value:.1f}", value)
 
 
 def _small(value: float | None) -> Markup | None:
@@ -132,9 +134,8 @@ def _differs(tensor: TensorReport) -> bool:
     other = tensor.other
     if other is None:
         return False
-    error = None if tensor.weights is None else tensor.weights.error
     stored = (other.tag, other.shape, other.nbytes) != (tensor.tag, tensor.shape, tensor.nbytes)
-    return stored or (error is not None and error.noise > 0)
+    return stored or (tensor.weights is not None and tensor.weights.differing > 0)
 
 
 def _difference(tensor: TensorReport, place: int) -> dict[str, object]:
@@ -151,7 +152,7 @@ def _difference(tensor: TensorReport, place: int) -> dict[str, object]:
         "bytes": None
         if tensor.nbytes is None
         else Markup(_signed(tensor.nbytes - other.nbytes), tensor.nbytes - other.nbytes),
-        "SQNR dB": _decibels(None if measured is None else measured.sqnr_db),
+        "SQNR dB": _decibels(None if measured is None else tensor.shown_sqnr),
         "relative RMSE": _small(None if measured is None else measured.relative_rmse),
         "max error": _small(None if measured is None else measured.max_error),
     }

@@ -46,7 +46,8 @@ def picture(tensor: SourceTensor, other: SourceTensor | None, sample: int) -> We
     if before is None or was_first is None:
         return made
     was = second_reading(before, was_first, ends, SHOWN, threads)
-    return attrs.evolve(made, before=_counts(was), error=value_difference(before, some).sums)
+    difference = value_difference(before, some)
+    return attrs.evolve(made, before=_counts(was), error=difference.sums, differing=difference.differing)
 
 
 def _extent(found: Sequence[Moments]) -> tuple[float, float]:

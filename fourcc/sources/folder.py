@@ -8,6 +8,7 @@ import re
 from contextlib import closing
 from pathlib import Path
 
+from fourcc.container.head_and_tail import recognisable
 from fourcc.errors import SourceError
 from fourcc.files.read import ReadFile
 
@@ -53,10 +54,15 @@ def _one_a_set(names: list[str]) -> list[str]:
 def _nothing(folder: Path, names: list[str]) -> SourceError:
     """The error for a folder without a model."""
     unfinished = [name for name in names if name.endswith(_UNFINISHED)]
+    ours = [
+        name for name in names if name.endswith(".bin") and (folder / name).is_file() and recognisable(folder / name)
+    ]
     pickles = [name for name in names if name.endswith(_PICKLES)]
     hint = "Name the file itself, if the model is one of another kind."
     if unfinished:
         hint = f"The download has not finished: {', '.join(unfinished[:4])}."
+    elif ours:
+        hint = f"Did you mean {' or '.join(str(folder / name) for name in ours[:4])}?"
     elif pickles:
         hint = (
             f"{', '.join(pickles[:4])}: a pickle can execute code and is never read, convert it to safetensors; "

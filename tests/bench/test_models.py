@@ -135,7 +135,7 @@ def test_a_busy_neighbour_is_gone_afterwards(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_peer_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is reported before anything is written."""
     monkeypatch.setattr(run, "absent", lambda *_: "llama_cpp not installed")
-    with pytest.raises(UsageError, match=r"no peer to measure: llama_cpp not installed.*fourcc\[bench\]"):
+    with pytest.raises(UsageError, match=r"no peer to measure: llama_cpp not installed.*install .*llama-cpp-python"):
         run.run(ModelPlan((TINY,), ("Q8_0",), (1,), peers=True), lambda *_: None)
 
 

@@ -103,7 +103,9 @@ def test_stages_and_notes_are_told(told: list[str]) -> None:
     assert [each for each in told if "measuring text" not in each] == [
         "calibrating",
         "measuring",
+        "converting mix",
         "comparing mix",
+        "converting Q4_Z",
         "comparing Q4_Z",
     ]
     assert any("fewer than 2000" in line for line in told)

@@ -6,9 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.cli.every_command import LEAVES
+from tests.cli.making import write_safetensors
 
 VALUES = {  # option or argument -> beginning of a word -> some of what is offered, in a line with the model's file
     ("convert", "--format"): ("Q8_0,BF", "Q8_0,BF16"),
@@ -108,6 +110,15 @@ def test_a_failure_offers_nothing(root: Path, file: str) -> None:
     assert "".join(offered(["fourcc", "inspect", str(root / file), "--tensor", "l"])) == ""
 
 
+def test_a_name_that_a_shell_would_act_on_is_not_offered(tmp_path: Path) -> None:
+    """Names are a stranger's: zsh evaluates what it is offered, and a terminal heeds escapes."""
+    hostile = ["w\\$(touch x)", "w`id`", "w$HOME", "w'q", 'w"q', "w\x1b[31m", "w\nw2", "w\x00", "w\u202e"]
+    zeros = np.zeros((2, 2), np.float32)
+    file = write_safetensors(tmp_path / "hostile.safetensors", dict.fromkeys([*hostile, "w<b>", "weight"], zeros))
+    for shell, more in (("bash", {}), ("fish", {"_TYPER_COMPLETE_FISH_ACTION": "get-args"})):
+        assert sorted(offered(["fourcc", "inspect", str(file), "--tensor", "w"], shell, **more)) == ["w<b>", "weight"]
+
+
 def test_a_bash_that_completes(model: Path, tmp_path: Path) -> None:
     """The script that `--show-completion` prints defines a function that bash calls."""
     bash = shutil.which("bash")
@@ -132,3 +143,13 @@ def test_a_bash_that_completes(model: Path, tmp_path: Path) -> None:
         "complete -o default -F _fourcc_completion fourcc",
         "layers.2.ffn_norm",
     ]
+
+
+@pytest.mark.parametrize("place", ["x", ""])
+def test_a_shell_that_says_nonsense_is_answered_with_nothing(place: str) -> None:
+    """A message would stand in the line that is being typed."""
+    given = {"_FOURCC_COMPLETE": "complete_bash", "COMP_WORDS": "fourcc\ninspect", "COMP_CWORD": place}
+    ended = subprocess.run(
+        [sys.executable, "-m", "fourcc"], capture_output=True, text=True, check=False, env={**os.environ, **given}
+    )
+    assert (ended.stdout, ended.stderr) == ("", "")

@@ -14,6 +14,7 @@ import fourcc
 from fourcc.cli.app import main
 from fourcc.cli.example import EXPORTED, commands
 from fourcc.container.reader import ModelFile
+from fourcc.errors import OutputError
 from fourcc.example import FILES, FOLDER, HF, HF_FILES
 from tests.cli.making import Runner
 
@@ -134,3 +135,17 @@ def test_in_a_checkout_that_was_never_installed(root: Path, tmp_path: Path) -> N
     )
     assert ended.returncode == 0, ended.stderr
     assert (tmp_path / "made" / "model.bin").stat().st_size == json.loads(ended.stdout)["file_bytes"]
+
+
+def test_a_folder_is_whole_or_not_there(run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A try that fails leaves nothing in the way of the next one; a folder that was there stays."""
+
+    def fails(*_: object, **__: object) -> None:
+        raise OutputError("the disk is full")
+
+    monkeypatch.setattr("fourcc.convert", fails)
+    assert run("example", tmp_path / "new").code == 4
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "old").mkdir()
+    assert run("example", tmp_path / "old").code == 4
+    assert (tmp_path / "old").exists()

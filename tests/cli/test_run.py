@@ -148,6 +148,7 @@ def test_events_tell_what_comes(run: Runner, model: Path) -> None:
     assert seconds == sorted(seconds)  # type: ignore[type-var]
     assert (found[-1]["event"], found[-1]["reason"]) == ("end", "length")
     assert found[-1]["prompt_tokens"] == len(texts[0]["tokens"])  # type: ignore[arg-type]
+    assert found[-1]["tokens"] == len([event for event in texts[1:] if event["token"] is not None])
     assert found[-1]["tokens_per_second"] > 0  # type: ignore[operator]
     assert ended.err == ""
 

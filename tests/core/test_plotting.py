@@ -309,12 +309,16 @@ print("matplotlib.pyplot" in sys.modules)"""
     assert subprocess.check_output([sys.executable, "-c", code], text=True, cwd=root) == "False\n"
 
 
-def test_what_cannot_be_drawn_is_refused(alone: Survey, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_drawn_is_refused(alone: Survey, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The message names it, and says what to do."""
+    nothing_finite = tmp_path / "nan.npz"
+    np.savez(nothing_finite, **{"layers.0.attention.wq": np.full((4, 4), np.nan, np.float32)})
     with pytest.raises(UsageError, match="no such kind of picture: found 'gif', expected png or svg or pdf"):
         rendered(partial(draw_weights, survey=alone), "gif")
     with pytest.raises(UsageError, match="there is nothing to draw over layers"):
         rendered(partial(draw_layers, survey=[alone["norm"]]), "png")
+    with pytest.raises(UsageError, match=r"over layers\. No weight of these tensors is finite"):
+        rendered(partial(draw_layers, survey=fourcc.stats(nothing_finite)), "png")
     with pytest.raises(UsageError, match="there is nothing to draw"):
         rendered(partial(draw_weights, survey=[]), "png")
     with pytest.raises(UsageError, match="there is nothing to draw"):

@@ -77,6 +77,7 @@ def test_repr() -> None:
     """It shows name, tag, shape and bits."""
     assert repr(encode(W[0, 0], "Q8_0", name="w")) == "<QMatrix w Q8_0 4 x 32, 8.5 bits per weight>"
     assert repr(encode(np.array(1, np.float32), "F32")) == "<QMatrix F32 scalar, 32 bits per weight>"
+    assert "\\x1b" in repr(encode(W[0, 0], "Q8_0", name="\x1b[2J"))
 
 
 def test_missing_format() -> None:

@@ -51,7 +51,7 @@ def test_talks(talk, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]  #
         (name,) = (note.split()[2].rstrip(":") for note in said if note.endswith(why))
         assert talk(path, *TALK, "--template", name)[0] == out
         ended = [json.loads(line) for line in talk(path, *TALK, "--json")[0].splitlines()][-1]
-        assert ("the context is full, so the talk ends; -n says how many tokens it may have" in said) is (
+        assert ("the talk has all the tokens that -n or the context of the model allows, and ends" in said) is (
             ended["reason"] == "length"
         )
         assert len(talk(path, *TALK, "-n", 90)[0]) > len(out)

@@ -15,6 +15,7 @@ from fourcc.errors import InputError, UsageError
 from fourcc.reporting.calibration_facts import calibration_facts, inputs
 from fourcc.reporting.document import ModelReport, TensorReport
 from fourcc.reporting.gather import ReportRequest, gather
+from fourcc.reporting.sections import differences
 from fourcc.sources import open_source
 from fourcc.tags import as_tag
 from tests.calibration.made_up_costs import made_up
@@ -73,6 +74,20 @@ def test_beside_its_original(mixed: Path, example: Path) -> None:
     assert tensor.sqnr_db is not None
     assert tensor.shown_sqnr == pytest.approx(tensor.sqnr_db, rel=1e-4)
     assert named(report, "norm").shown_sqnr == inf
+
+
+def test_weights_that_are_not_finite_are_a_difference(tmp_path: Path) -> None:
+    """NaN in place of a weight is no lossless copy, and noise in place of zeros is no "exact" one."""
+    ones, zeros = np.ones((2, 4), np.float32), np.zeros((2, 4), np.float32)
+    here = write_safetensors(tmp_path / "a.safetensors", {"lost": ones * np.nan, "noise": ones, "same": ones})
+    there = write_safetensors(tmp_path / "b.safetensors", {"lost": ones, "noise": zeros, "same": ones})
+    report = gather(ReportRequest(here, against=there))
+    assert [named(report, name).shown_sqnr for name in ("lost", "noise", "same")] == [None, -inf, inf]
+    table = differences(report)
+    assert ">lost<" in table
+    assert "-inf" in table
+    assert ">same<" not in table
+    assert "exact" not in table
 
 
 def test_tensors_that_only_one_has(tmp_path: Path) -> None:

@@ -71,4 +71,10 @@ def test_each_rule_has_its_tensors_and_those_without_are_there() -> None:
 @pytest.mark.parametrize("text", ["rule = [{", "version = 9", "[[rule]]\nnonsense = 1", ""])
 def test_the_lines_of_what_is_no_policy_are_left_out(text: str) -> None:
     found = rule_reports(text, [tensor(1)])
-    assert [(rule.number, rule.text, len(rule.tensors)) for rule in found] == [(0, "", 0), (1, "", 1)]
+    assert [(rule.number, rule.text, len(rule.tensors)) for rule in found] == [(1, "", 1)]
+
+
+def test_a_number_beyond_the_policy_takes_no_room() -> None:
+    """An index may hold any number: a rule for each smaller one would be more than the memory holds."""
+    found = rule_reports(Policy.shorthand("Q8_0,F16").text, [tensor(1), tensor(1 << 62)])
+    assert [(rule.number, rule.text) for rule in found] == [(1, ""), (1 << 62, "")]

@@ -214,7 +214,7 @@ def test_a_process_that_dies_between_two_messages() -> None:
 
 @pytest.mark.parametrize("found", ["3.1.5", "2.11", None])
 def test_without_jinja2(monkeypatch: pytest.MonkeyPatch, found: str | None) -> None:
-    """The error names the extra; so it does for a version whose sandbox has holes."""
+    """The error says how to install it; so it does for a version whose sandbox has holes."""
 
     def version(name: str) -> str:
         if found is None:
@@ -224,7 +224,7 @@ def test_without_jinja2(monkeypatch: pytest.MonkeyPatch, found: str | None) -> N
     monkeypatch.setattr(renderer, "version", version)
     with pytest.raises(
         UsageError,
-        match=r"m: the package 'jinja2', of version 3.1.6 or later, .*'fourcc\[chat\]'",
+        match=r"m: the package 'jinja2', of version 3.1.6 or later, .*'jinja2>=3.1.6'",
     ):
         Renderer("x", "m").render({})
 

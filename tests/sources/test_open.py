@@ -197,6 +197,14 @@ def test_index_comes_before_a_loose_file(tmp_path: Path) -> None:
         assert list(decoded(source)) == ["a"]
 
 
+def test_a_folder_names_the_model_bin_in_it(tmp_path: Path) -> None:
+    """It is no pickle, whatever the end of its name."""
+    written(tmp_path, "mine.bin", MAGIC)
+    with pytest.raises(SourceError, match=r"Did you mean .*mine\.bin\?") as caught:
+        open_source(tmp_path)
+    assert "pickle" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
