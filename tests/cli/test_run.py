@@ -185,7 +185,7 @@ def test_a_talk_from_a_file(model: Path) -> None:
     assert ended.code == 0, ended.err
     assert "User:" not in ended.out + ended.err
     assert "chat template llama2: the model brings none; --template NAME chooses" in ended.err
-    assert "the context is full, so the talk ends" in ended.err
+    assert "the talk has all the tokens that -n or the context of the model allows, and ends" in ended.err
     first = piped("", model, "-m", "chat", "-y", "", "-i", "Hello", *GREEDY, "-n", 60, "-q")
     assert (first.out, first.err) == (ended.out, "")
 
