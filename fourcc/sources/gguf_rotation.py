@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from fourcc.container.index import Scalar
-from fourcc.errors import SourceError
+from fourcc.errors import SourceError, shown
 from fourcc.networks.scaling import ORIGINAL as OUR_ORIGINAL
 from fourcc.networks.scaling import SCALING as OURS
 from fourcc.networks.scaling import SCALINGS, usual_magnitude
@@ -43,13 +43,14 @@ def scaling_of(given: Keys, hyper: Hyper) -> HyperParams:
     if gguf_keys.LEGACY_FACTOR in given:
         given = {f"{SCALING}factor": given[gguf_keys.LEGACY_FACTOR], **given}
     kind = given.get(f"{SCALING}type", "none" if given.get(f"{SCALING}factor", 0) in (0, 1) else "linear")
+    kind = kind if isinstance(kind, str) else shown(kind)  # no kind at all: refused by its text where it would run
     if kind == "none":
         return {}
-    given = {f"{SCALING}type": kind, **given}
+    given = {**given, f"{SCALING}type": kind}
     said = {key.removeprefix(SCALING): value for key, value in given.items() if key.startswith(SCALING)}
     words = {**ORIGINAL, **(YARN if kind == "yarn" else {})}
     named = {words.get(word, word): value for word, value in said.items() if word not in gguf_keys.SCALING_INERT}
-    known = {"type", *(SCALINGS[str(kind)].words if kind in SCALINGS else named)}
+    known = {"type", *(SCALINGS[kind].words if kind in SCALINGS else named)}
     found: HyperParams = {
         f"{OURS}{word}": shortest(value) if isinstance(value, float) else value
         for word, value in named.items()

@@ -389,6 +389,14 @@ def test_scaling(tmp_path: Path, more: list[tuple[str, int, object]], expected: 
     assert found == expected
 
 
+def test_a_scaling_that_is_a_list(tmp_path: Path) -> None:
+    """The kind of a scaling may be of any type in a file; such a model is opened, and is refused where it would run."""
+    h, tensors = llama()
+    key = gguf_key("llama.rope.scaling.type", 9, [1, 2], 4)
+    with open_source(written(tmp_path, "m", gguf_llama(h, tensors, key))) as source, pytest.raises(UsageError):
+        Architecture.of(source.architecture, source.hyper)
+
+
 def test_a_qwen3_without_its_norms(tmp_path: Path) -> None:
     """llama.cpp misses the tensors; run without them it would be another model."""
     h, tensors = llama()
