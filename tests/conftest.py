@@ -21,7 +21,7 @@ settings.load_profile("fourcc")
 ROOT = Path(__file__).resolve().parent.parent
 BYTECODE = ROOT / ".pytest_cache" / "bytecode"
 # Folders. The two that read all sources stand together, so one worker parses them.
-LONGEST_FIRST = ("conformance", "specs", "layout", "kernels", "cli", "bench", "running", "testing")
+LONGEST_FIRST = ("conformance", "specs", "layout", "kernels", "cli", "bench", "running", "testing", "properties")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -43,11 +43,16 @@ def share(text: str) -> tuple[int, int]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keeps bytecode elsewhere, where Python is told to write none beside the sources; workers and commands inherit it.
+    """What workers, and the commands that tests start, inherit; they are hundreds.
 
-    Each worker would rewrite all asserts, and each of hundreds of commands compile the package's sources for itself.
+    numpy's BLAS has no threads: their start and end take 0.1 s of processor time in each process. Where Python is told
+    to write no bytecode beside the sources, it is kept elsewhere: otherwise each worker would rewrite all asserts, and
+    each command compile the package's sources for itself.
     """
-    if sys.dont_write_bytecode and "PYTHONPYCACHEPREFIX" not in os.environ and not hasattr(config, "workerinput"):
+    if hasattr(config, "workerinput"):
+        return
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    if sys.dont_write_bytecode and "PYTHONPYCACHEPREFIX" not in os.environ:
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         os.environ["PYTHONPYCACHEPREFIX"] = str(BYTECODE)
         shutil.rmtree(BYTECODE.joinpath(*Path(tempfile.gettempdir()).parts[1:]), ignore_errors=True)  # of earlier runs

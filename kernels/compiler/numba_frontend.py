@@ -25,6 +25,7 @@ from numba.core.cpu import CPUContext, CPUTargetOptions
 from numba.core.descriptors import TargetDescriptor
 from numba.core.dispatcher import Dispatcher
 from numba.core.target_extension import CPU, dispatcher_registry, jit_registry, target_override, target_registry
+from numba.core.types import Function
 from numba.core.typing.context import Context
 
 NAME = "fourcc"
@@ -80,12 +81,28 @@ class _Kernels(CPU):
     """The target of the functions that kernels consist of."""
 
 
+class _Typing(Context):
+    """Types of results, each found once: of a sum of two integers numba asks all kinds of arrays first, every time."""
+
+    def resolve_function_type(self, func: Any, args: Any, kws: Any) -> Any:
+        """The signature of a call, as numba finds it."""
+        if kws or type(func) is not Function:
+            return super().resolve_function_type(func, args, kws)
+        if (func, args) not in self._signatures:
+            self._signatures[func, args] = super().resolve_function_type(func, args, kws)
+        return self._signatures[func, args]
+
+    @cached_property
+    def _signatures(self) -> dict[tuple[Any, Any], Any]:
+        return {}
+
+
 class _Descriptor(TargetDescriptor):
     options = CPUTargetOptions
 
     @cached_property
     def typing_context(self) -> Any:
-        return Context()
+        return _Typing()
 
     @cached_property
     def target_context(self) -> Any:

@@ -36,7 +36,7 @@ def blocks_of_unit(
     first = next((blocks for blocks in range(1, MOST + 1) if _is_whole(parts, blocks)), None)
     if first is None:
         raise UntraceableError(f"the codes of {MOST} blocks or fewer fill no whole bytes")
-    if any(isinstance(part, FieldsPart) and _is_packed(part) for part in parts):
+    if any(isinstance(part, FieldsPart) and _is_packed(part) for part in parts) or first * width >= WIDEST:
         return first
     arguments = [each for index, part in enumerate(parts) for each in stored(part, index, first).arguments]
     instructions = len(trace(decode_block, arguments, width, params).instructions)

@@ -58,7 +58,7 @@ def test_both_are_listed(site: Path) -> None:
         if each["provider"].startswith("fourcc ")
     }
     assert plugins == {("llm.c", "read", "fourcc-llmc 1.0.0"), ("onnx", "write", "fourcc-nbits 1.0.0")}
-    assert "Nb4s" in fourcc("formats", site=site).stdout
+    assert "fourcc-nbits 1.0.0" in fourcc("formats", "Nb4s", site=site).stdout
     assert fourcc("formats", "--broken", site=site).stdout == "no plugin is broken\n"
 
 

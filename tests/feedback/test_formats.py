@@ -106,7 +106,7 @@ def test_uneven_levels_are_all_kept() -> None:
 @pytest.mark.parametrize("tag", [tag for tag in BUILT_IN if registry[tag].encode is not None], ids=str)
 def test_feedback_lowers_the_output_error(tag: fourcc.FourCC) -> None:
     """And raises that of the weights."""
-    w, h = weights(16), hessian(COLS)
+    w, h = weights(16, 256), hessian(256)
     aids = fourcc.Aids(h.diagonal().copy(), h)
     plain, fed = fourcc.encode(w, tag, aids=aids), fourcc.encode(w, tag, aids=aids, feedback="gptq")
     errors = [each.decode().astype(np.float64) - w for each in (plain, fed)]

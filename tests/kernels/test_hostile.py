@@ -161,7 +161,7 @@ def with_largest(q: QMatrix, number: float) -> dict[str, Array]:
 WIDTHS = [
     pytest.param(str(tag), cols, marks=[pytest.mark.thorough] * (str(tag) in TWINS))
     for tag in TAGS
-    for cols in sorted({fitting(tag, each) for each in (1, 3, 33, 129)})
+    for cols in sorted({fitting(tag, each) for each in (1, 3, 129)})
 ]
 
 

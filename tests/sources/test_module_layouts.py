@@ -98,6 +98,15 @@ def test_commands_on_a_mixed_folder(tmp_path: Path, capsys: pytest.CaptureFixtur
         before, after = decoded(source), decoded(same)
         assert {str(tensor.tag) for tensor in other.tensors if len(tensor.shape) == 2} == {"Q8_0"}
     assert all(np.array_equal(before[name], after[name]) for name in before)
+    assert main(["run", str(anew), "-i", "a", "-t", "0", "-n", "3"]) == 0
+
+
+@pytest.mark.thorough  # compiles the products of three formats
+def test_a_mixed_folder_that_is_kept_runs(tmp_path: Path) -> None:
+    stored, said, _ = mixed(four_ways, FOUR, vocab=259)
+    folder, kept = save(tmp_path, stored, said), tmp_path / "kept.bin"
+    tokenizer = ["--tokenizer", str(written(folder, "tokens.bin", byte_tokenizer()))]
+    assert main(["convert", str(folder), "-o", str(kept), "--quiet", *tokenizer]) == 0
     assert main(["run", str(kept), "-i", "a", "-t", "0", "-n", "3"]) == 0
 
 
