@@ -50,6 +50,8 @@ if TYPE_CHECKING:
     from fourcc.calibration.reading import open_calibration as open_calibration
     from fourcc.calibration.to_budget import convert_to_budget as convert_to_budget
     from fourcc.container.reader import ModelFile as ModelFile
+    from fourcc.container.resharding import join as join
+    from fourcc.container.resharding import split as split
     from fourcc.container.verify import verify as verify
     from fourcc.conversion.convert import convert as convert
     from fourcc.conversion.pipeline import Step as Step
@@ -132,6 +134,7 @@ _HOMES = {
     "evaluate": "fourcc.models.evaluation:evaluate",
     "export": "fourcc.exporters.by_path:export",
     "formats": "fourcc.formats",
+    "join": "fourcc.container.resharding:join",
     "measure": "fourcc.calibration.measure:measure",
     "open": "fourcc.models.opening:open_to_look",
     "open_calibration": "fourcc.calibration.reading:open_calibration",
@@ -147,6 +150,7 @@ _HOMES = {
     "record": "fourcc.part:record",
     "registry": "fourcc.plugins.registry:registry",
     "report": "fourcc.reporting.by_path:report",
+    "split": "fourcc.container.resharding:split",
     "shootout": "fourcc.bench.shootout.run:shootout",
     "stats": "fourcc.analysis.by_path:stats",
     "suggest": "fourcc.analysis.by_path:suggest",
@@ -192,6 +196,7 @@ __all__ = [
     "evaluate",
     "export",
     "formats",
+    "join",
     "measure",
     "open",
     "open_calibration",
@@ -208,6 +213,7 @@ __all__ = [
     "registry",
     "report",
     "shootout",
+    "split",
     "stats",
     "suggest",
     "verify",

@@ -99,6 +99,7 @@ class ConversionOptions:
     tokenizer: Path | None
     feedback: str | None
     damping: float | None
+    shard: str | None
     dry_run: bool
     how: AskedExecution
     quiet: bool

@@ -6,7 +6,6 @@ beside the best uniform format and the best recipe that fit the budget. The best
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -182,7 +181,7 @@ def convert_to_budget(  # noqa: PLR0913 - keyword-only, one an option of the com
         work = ConversionTrials(Path(source), opened, as_feedback(feedback), reading, stage, note, stack)
         best = best_within(work, parts, asked, pinned, chosen)
         write_runs(model_bytes(best.model), target)
-        result = Result(target, best.model.digest, best.model.index, tuple(dict.fromkeys(work.notes)))
+        result = Result(target, best.model.digest, best.model.index, tuple(dict.fromkeys(work.notes)), (target,))
     return ToBudget(result, best.mix, best.candidates, best.costs)
 
 
@@ -216,7 +215,7 @@ def _candidate(
     planned = plan(work.source, policy, calibration=work.calibration, feedback=work.feedback)
     protocol = Protocol(costs.context, 0, costs.documents, costs.tokens)
     found, model = work.measured(name, planned, protocol)
-    size = os.fstat(model.file.fd).st_size if asked.length is None else asked.length(planned)
+    size = model.file.size if asked.length is None else asked.length(planned)
     bits = model.index.bits_per_weight
     return MeasuredConversion(name, kind, predicted, found, size, bits), model
 

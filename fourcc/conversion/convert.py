@@ -12,6 +12,7 @@ import attrs
 from xxhash import xxh3_128
 
 from fourcc.container.index import Index, Provider, SourceRecord
+from fourcc.container.shard_files import ShardFiles, ShardTarget, check_output
 from fourcc.container.tensor_mapping import tensor_fields
 from fourcc.container.writer import Writer
 from fourcc.conversion.kept_policy import numbered_as_before
@@ -22,7 +23,7 @@ from fourcc.errors import NumericError, PluginError, SourceError
 from fourcc.execution import Execution
 from fourcc.feedback.feedback import Feedback
 from fourcc.files.read import ReadFile, identity
-from fourcc.files.write import AtomicFile, check_name, check_space, check_target
+from fourcc.files.write import AtomicFile, check_name, check_space
 from fourcc.format import Aids
 from fourcc.policy import Policy
 from fourcc.progress import OnProgress, counter
@@ -42,12 +43,14 @@ class Result(Records):
         digest: the file's id.
         index: the output's index.
         notes: the plan's notes, and one on tensors of which hardly anything is left.
+        files: the files that hold the model: the output, or its shards, whose list the output then is.
     """
 
     path: Path
     digest: bytes
     index: Index
     notes: tuple[str, ...]
+    files: tuple[Path, ...]
 
     def records(self) -> list[dict[str, Any]]:
         """The output's tensors, with the fields of `fourcc.open(path).records()`."""
@@ -87,6 +90,7 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
     feedback: str | Feedback | None = None,
     calibration: CalibrationData | None = None,
     activations: Literal["static"] | None = None,
+    shard_size: str | int | None = None,
     threads: int | None = None,
     force: bool = False,
     progress: OnProgress | None = None,
@@ -109,6 +113,8 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
         calibration: a calibration file of this model, opened by `fourcc.open_calibration`, or llama.cpp's importance
             matrix; encoders that can use it weigh errors by it.
         activations: ``static``: store ranges of activations, from the calibration; None: those that the source has.
+        shard_size: bytes of tensors that a file holds at most, such as ``"5GB"``: ``model.bin`` then stands for
+            ``model-00001-of-00003.bin`` and so on, and ``model.index.json``. None: one file, however large.
         threads: None: ``FOURCC_THREADS``, or the cores that the process may use. The bytes do not depend on it.
         force: replace an existing output.
         progress: called after every tile.
@@ -124,7 +130,7 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
     rules = Policy.chosen(format=format, recipe=recipe, policy=policy)
     check_name(Path(output))
     with open_source(Path(source), None if tokenizer is None else Path(tokenizer)) as opened:
-        target = check_target(Path(output), opened.all_files, force=force)
+        target = check_output(Path(output), shard_size, opened.all_files, force=force)
         planned = plan(
             opened,
             rules,
@@ -139,9 +145,13 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
         return execute(planned, target, Execution(threads=threads, anew=force, progress=progress))
 
 
-def execute(planned: Plan, target: Path | AtomicFile, how: Execution | None = None) -> Result:
-    """Carries out a plan; `target` comes from `check_target`, or is the output itself. Raises as `convert` does."""
-    output = target if isinstance(target, AtomicFile) else AtomicFile(target)
+def execute(planned: Plan, target: Path | AtomicFile | ShardTarget, how: Execution | None = None) -> Result:
+    """Carries out a plan; `target` comes from `check_target` or `check_shards`, or is the output itself.
+
+    Raises as `convert` does.
+    """
+    output = ShardFiles(target) if isinstance(target, ShardTarget) else target
+    output = AtomicFile(output) if isinstance(output, Path) else output
     try:
         return _execute(planned, output, how or Execution())
     except (NumericError, PluginError) as error:  # raised where the file's name is not known
@@ -149,13 +159,13 @@ def execute(planned: Plan, target: Path | AtomicFile, how: Execution | None = No
         raise
 
 
-def _execute(planned: Plan, output: AtomicFile, how: Execution) -> Result:
+def _execute(planned: Plan, output: AtomicFile | ShardFiles, how: Execution) -> Result:
     source, count = planned.source, thread_count(how.threads)
     stamps = [identity(path) for path in source.files]
     check_space(output.target, planned.file_bytes)
     _log.info("writing %s with %d threads: about %d bytes", output.target, count, planned.file_bytes)
     with output as out:
-        writer = Writer(out)
+        writer = out.writer() if isinstance(out, ShardFiles) else Writer(out)
         providers: dict[Provider, int] = {}
         report = counter(planned.weights, how.progress)
         steps = numbered_as_before(source, planned.policy, planned.steps)
@@ -176,7 +186,8 @@ def _execute(planned: Plan, output: AtomicFile, how: Execution) -> Result:
                 raise SourceError("the file changed while it was converted", file=path, hint="Convert it again.")
     plain = (record for record in index.tensors if record.feedback is None)  # that of weights tells little elsewhere
     errors = {record.name: record.error for record in plain if record.error is not None}
-    return Result(output.target, digest, index, (*planned.notes, *lost(errors)))
+    written, files = (out.written, out.paths) if isinstance(out, ShardFiles) else (output.target, (output.target,))
+    return Result(written, digest, index, (*planned.notes, *lost(errors)), files)
 
 
 def _source_record(kind: str, path: Path) -> SourceRecord:

@@ -25,6 +25,7 @@ from fourcc.exporters.layout import ExportKind, Layout
 from fourcc.exporters.model_card import CardFacts, model_card
 from fourcc.exporters.shards import INDEX, FileTensor, placed
 from fourcc.exporters.weight_layout import HEAD, WEIGHT, LayoutWriter, is_float8, loading, module, modules_of
+from fourcc.files.json_text import parse_object
 from fourcc.format import Format
 from fourcc.models.tokenizers.gguf_fields import unpacked
 from fourcc.naming import HUGGING_FACE, split_name
@@ -39,7 +40,6 @@ from fourcc.sources.family_names import spelling_of
 from fourcc.sources.foreign_weights import KEY
 from fourcc.sources.generation_config import GENERATION
 from fourcc.sources.gguf_metadata import BLOB as KEYS
-from fourcc.sources.json_text import parse_object
 from fourcc.sources.source import Source
 from fourcc.sources.tokenizer import GGUF
 

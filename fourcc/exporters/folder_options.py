@@ -6,9 +6,8 @@ from pathlib import Path
 
 import attrs
 
-from fourcc.errors import UsageError
+from fourcc.container.shard_files import shard_bytes
 from fourcc.policy import Policy
-from fourcc.policy.amounts import amount
 
 SHARD_BYTES = 5 * 10**9  # huggingface_hub's own limit, so that files of several sources are cut alike
 
@@ -28,17 +27,6 @@ class FolderOptions:
     policy: str = ""
     measured: tuple[str, ...] = ()
     title: str = "Model"
-
-
-def shard_bytes(text: str) -> int:
-    """The bytes of a folder's largest file that ``5GB`` spells. Raises UsageError."""
-    try:
-        number = int(amount(text))
-    except ValueError as error:
-        raise UsageError("no size of a file is spelled so", found=repr(text), expected="5GB, 500MB, 2GiB") from error
-    if number < 1:
-        raise UsageError("bad value of --max-shard-size", found=text, expected="at least a byte")
-    return number
 
 
 def folder_options(shard: str | None, output: Path | None, rules: Policy | None, measured: str = "") -> FolderOptions:

@@ -189,7 +189,7 @@ class QuantizationWork:
             steps = [(str(record.tag), prod(record.shape), record.nbytes) for record in model.index.tensors]
             return quantized_of(self.container, steps, target, notes, divergence)
         kind = self._kind_with(divergence)
-        source = self.stack.enter_context(open_model_bin(self.source.files[0], fd=os.dup(model.file.fd)))
+        source = self.stack.enter_context(open_model_bin(self.source.files[0], fd=os.dup(model.file.files[0].fd)))
         exported = plan_export(source, kind)
         targets = self._targets(exported, force=force)
         return attrs.evolve(self._exported(exported, targets, notes), divergence=divergence)
