@@ -214,7 +214,7 @@ def _show(output: Path, result: Result, ranges: int, progress: Progress) -> None
 
 
 def _written(output: Path, result: Result) -> Path:
-    """What was written, as the user would name it: the output, or the list of its shards."""
+    """The file that was written, as the user would name it: the output, or the list of its shards."""
     return output.with_name(result.path.name) if len(result.files) > 1 else output
 
 

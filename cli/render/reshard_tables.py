@@ -1,4 +1,4 @@
-"""What `fourcc join` and `fourcc split` refuse alike, and say of what they wrote."""
+"""The words of `fourcc join` and `fourcc split`: what they refuse, and what they wrote."""
 
 from __future__ import annotations
 

@@ -56,6 +56,10 @@ class FileRuns:
         run = self._runs[max(0, bisect_right(self._begins, offset) - 1)]
         return run.number, run.start + offset - run.begin
 
+    def begin(self, number: int) -> int:
+        """Offset, in the whole, of the first byte of a file that is no head."""
+        return next(run.begin for run in self._runs if run.number == number)
+
     def read(self, offset: int, count: int) -> bytearray:
         """Exactly `count` bytes of one run. Raises as `ReadFile.read` does."""
         number, start = self.place(offset)

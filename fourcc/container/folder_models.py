@@ -55,7 +55,9 @@ def model_in(folder: Path) -> Path:
 
 def several(folder: Path, names: list[str]) -> str:
     """The words for a folder with several models; a shard whose name does not tell it is called one."""
-    return f"the folder holds more than one model: {listed((_described(folder, name) for name in names), _SHOWN)}"
+    *first, last = (_described(folder, name) for name in names)
+    shown = f"{', '.join(first)} and {last}" if len(names) <= _SHOWN else listed([*first, last], _SHOWN)
+    return f"the folder holds more than one model: {shown}"
 
 
 def _described(folder: Path, name: str) -> str:

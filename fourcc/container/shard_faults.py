@@ -1,9 +1,9 @@
-"""What is wrong with a set of shards that can each be read: whether they belong together, and go with their list."""
+"""The faults of a set whose shards can each be read: do they belong together, and does the list go with them?"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import attrs
 
@@ -19,58 +19,48 @@ _RENAME = "Give the files back the names that they were made with."
 _WITHOUT = "A complete set opens without its list: name a shard instead, or remove the list."
 
 
-def faults(members: Sequence[Member], from_list: ShardList | None) -> Iterator[IndexDamageError]:
+def faults(members: Mapping[int, Member], count: int, from_list: ShardList | None = None) -> Iterator[IndexDamageError]:
     """Yields the errors for all that is wrong, the file at fault in each.
 
     Args:
-        members: the shards in the order of their names.
+        members: number by name -> shard. Where some are missing, or cannot be read, only the others are compared.
+        count: of shards that there should be.
         from_list: the list of the set, if it was read.
     """
-    found = [*_strangers(members, from_list)]
-    found = found or [*_misplaced(members)]
-    found = found or [*_unlike(members)]
+    found = [*_strangers(members.values(), count, from_list)] or [*_misplaced(members)]
+    if not found and len(members) == count:
+        ordered = [members[number] for number in range(1, count + 1)]
+        found = [*_unlike(ordered)] or ([] if from_list is None else [*_stale(ordered, from_list)])
     yield from found
-    if from_list is not None and not found:
-        yield from _stale(members, from_list)
 
 
-def _strangers(members: Sequence[Member], from_list: ShardList | None) -> Iterator[IndexDamageError]:
+def _strangers(members: Iterable[Member], count: int, from_list: ShardList | None) -> Iterator[IndexDamageError]:
     """Whole files under a shard's name, and shards of another run; most of the shards tell which run is meant."""
-    for member in members:
-        if member.index.shard is None:
+    shards = [(member.file.path, member.index.shard) for member in members]
+    votes = Counter(shard.whole for _, shard in shards if shard is not None)
+    if from_list is not None and from_list.digest in votes:
+        votes[from_list.digest] += 1
+    for path, shard in shards:
+        if shard is None:
             what = "a whole model lies under the name of a shard"
-            yield IndexDamageError(what, file=member.file.path, hint="Fetch the shard again, or name the model's list.")
-    shards = [member.index.shard for member in members if member.index.shard is not None]
-    votes = Counter((shard.whole, shard.count) for shard in shards)
-    if from_list is not None and (from_list.digest, len(members)) in votes:
-        votes[from_list.digest, len(members)] += 1
-    if not votes:
-        return
-    whole = votes.most_common(1)[0][0][0]
-    for member in members:
-        shard = member.index.shard
-        if shard is not None and shard.whole != whole:
+            yield IndexDamageError(what, file=path, hint="Fetch the shard again, or name another file.")
+        elif shard.whole != (whole := votes.most_common(1)[0][0]):
             found, expected = f"set {_short(shard.whole)}", f"set {_short(whole)}"
             what = "the shard is of another run: the others make another model"
-            yield IndexDamageError(what, file=member.file.path, found=found, expected=expected, hint=_AGAIN)
-        elif shard is not None and shard.count != len(members):
-            found, expected = f"shard {shard.number} of {shard.count}", f"one of {len(members)}"
-            yield IndexDamageError(
-                "the set has another number of shards",
-                file=member.file.path,
-                found=found,
-                expected=expected,
-                hint=_RENAME,
-            )
+            yield IndexDamageError(what, file=path, found=found, expected=expected, hint=_AGAIN)
+        elif shard.count != count:
+            found, expected = f"shard {shard.number} of {shard.count}", f"one of {count}"
+            what = "the set has another number of shards"
+            yield IndexDamageError(what, file=path, found=found, expected=expected, hint=_RENAME)
 
 
-def _misplaced(members: Sequence[Member]) -> Iterator[IndexDamageError]:
+def _misplaced(members: Mapping[int, Member]) -> Iterator[IndexDamageError]:
     """Shards under another's name, and one shard under two names."""
-    for place, member in enumerate(members, 1):
+    for place, member in members.items():
         shard = _shard(member)
         if shard.number == place:
             continue
-        twin = members[shard.number - 1] if shard.number <= len(members) else member
+        twin = members.get(shard.number, member)
         same = twin is not member and twin.tail.digest == member.tail.digest
         what = f"the same shard as {twin.file.path.name}" if same else "another shard than its name says"
         found, expected = f"shard {shard.number} of {shard.count}", f"shard {place}"
@@ -99,7 +89,7 @@ def _unlike(members: Sequence[Member]) -> Iterator[IndexDamageError]:
 
 
 def _about(index: Index) -> Index:
-    """What a shard says of the model, and not of itself."""
+    """The part of an index that is about the model, and not about the shard."""
     return attrs.evolve(index, tensors=(), blobs=(), shard=None)
 
 

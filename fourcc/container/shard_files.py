@@ -59,7 +59,7 @@ def shard_bytes(size: str | int) -> int:
 
 
 def check_output(path: Path, size: str | int | None, sources: Iterable[Path], *, force: bool) -> Path | ShardTarget:
-    """Where a model.bin is written: one file, or with a size shards. Raises as `check_target` and `check_shards` do."""
+    """The place where a model.bin is written: one file, or with a size shards. Raises as `check_target` and `check_shards` do."""
     if size is None:
         return check_target(path, sources, force=force)
     return check_shards(path, shard_bytes(size), sources, force=force)
@@ -68,7 +68,7 @@ def check_output(path: Path, size: str | int | None, sources: Iterable[Path], *,
 def check_shards(
     path: Path, largest: int, sources: Iterable[Path], *, force: bool, several: bool = False
 ) -> ShardTarget:
-    """Where a set is written.
+    """The place where a set is written, after all checks that are possible beforehand.
 
     Args:
         path: the output that the user gave: the name of the set, with or without a suffix.
@@ -132,7 +132,7 @@ class ShardFiles:
         return self
 
     def writer(self) -> ShardWriter:
-        """What writes into them; once."""
+        """The writer of them; it is asked for once."""
         return ShardWriter(self, self._where.largest)
 
     def next_shard(self) -> AtomicFile:

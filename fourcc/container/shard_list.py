@@ -73,7 +73,7 @@ class ShardList:
 
 def is_shard_list(path: Path) -> bool:
     """Whether a file is a set's list, by its first bytes."""
-    with closing(ReadFile(path)) as file:
+    with closing(ReadFile(path, IndexDamageError)) as file:
         return is_list_head(bytes(file.read(0, min(file.size, _HEAD_BYTES))))
 
 

@@ -18,8 +18,8 @@ from fourcc.container.index import Index
 from fourcc.container.members import Member, open_member, runs_of, whole_index
 from fourcc.container.shard_faults import faults
 from fourcc.container.shard_list import ShardList, is_shard_list, read_shard_list
-from fourcc.container.shard_names import NumberedName, numbered
-from fourcc.errors import IndexDamageError, listed
+from fourcc.container.shard_names import NumberedName, list_name, numbered
+from fourcc.errors import IndexDamageError, InputError, UnknownVersionError, listed
 from fourcc.files.beside import file_in
 
 _SHOWN = 8  # names in a message
@@ -63,7 +63,7 @@ def open_container(path: Path, fd: int | None = None) -> Opened:
             only = members[0]
             opened = Opened((only,), only.index, only.tail.digest, FileRuns([only.file], [WHOLE]))
         else:
-            for fault in faults(members, from_list):
+            for fault in faults(dict(enumerate(members, 1)), len(members), from_list):
                 raise fault
             opened = joined(members, from_list)
         stack.pop_all()
@@ -94,14 +94,64 @@ def listed_paths(shards: ShardList) -> list[Path]:
 
 def siblings(member: Member) -> list[Path]:
     """The paths of all shards of a set, by the name of one. Raises IndexDamageError where it does not tell them."""
-    shard, path = member.index.shard, member.file.path
-    assert shard is not None
-    name = numbered(path.name)
-    if name is None or (name.number, name.count) != (shard.number, shard.count):
-        expected = NumberedName("NAME" if name is None else name.stem, shard.number, shard.count)
-        what = f"shard {shard.number} of {shard.count} of a model, under another name, which does not tell the others'"
-        raise IndexDamageError(what, file=path, found=path.name, expected=expected, hint=_RENAME)
-    return [path.with_name(each) for each in name.all]
+    if not well_named(member):
+        raise misnamed(member)
+    name = numbered(member.file.path.name)
+    return [] if name is None else [member.file.path.with_name(each) for each in name.all]
+
+
+def well_named(member: Member) -> bool:
+    """Whether a shard's name has the number and the count that its index states."""
+    shard, name = member.index.shard, numbered(member.file.path.name)
+    return shard is not None and name is not None and (name.number, name.count) == (shard.number, shard.count)
+
+
+def misnamed(member: Member) -> IndexDamageError:
+    """The error for a shard whose name does not tell those of the others."""
+    shard, path, name = member.index.shard, member.file.path, numbered(member.file.path.name)
+    number, count = (0, 0) if shard is None else (shard.number, shard.count)
+    expected = NumberedName("NAME" if name is None else name.stem, number, count)
+    what = f"shard {number} of {count} of a model, under another name, which does not tell the others'"
+    return IndexDamageError(what, file=path, found=path.name, expected=expected, hint=_RENAME)
+
+
+def names_of_files(path: Path) -> tuple[list[Path], Path | None]:
+    """The paths of a container's files, some of which may be missing or damaged, and that of a set's list, if any.
+
+    Args:
+        path: as `open_container` takes it.
+
+    Raises:
+        InputError: a folder holds no container, or several, or a shard's name does not tell the others'.
+        OSError: a file cannot be read.
+    """
+    entry = model_in(path) if path.is_dir() else path
+    if is_shard_list(entry):
+        return _of_list(entry), entry
+    with ExitStack() as stack:
+        try:
+            member = open_member(entry, stack)
+        except UnknownVersionError:
+            raise
+        except InputError:
+            name = numbered(entry.name)
+            paths = [entry] if name is None else [entry.with_name(each) for each in name.all]
+            paths = [entry] if len(missing_names(paths)) == len(paths) - 1 else paths
+        else:
+            paths = [entry] if member.index.shard is None or not well_named(member) else siblings(member)
+    name = numbered(entry.name) if len(paths) > 1 else None
+    beside = None if name is None else file_in(entry.parent, list_name(name.stem))
+    return paths, beside if beside is not None and is_shard_list(beside) else None
+
+
+def _of_list(path: Path) -> list[Path]:
+    """The shards that a list names; of a damaged one, those beside it that have its name."""
+    try:
+        return listed_paths(read_shard_list(path))
+    except IndexDamageError:
+        names = map(numbered, sorted(each.name for each in path.parent.iterdir()))
+        first = next((name for name in names if name is not None and list_name(name.stem) == path.name), None)
+        return [] if first is None else [path.with_name(each) for each in first.all]
 
 
 def present(paths: Sequence[Path], entry: Path) -> Sequence[Path]:
@@ -120,7 +170,7 @@ def missing_names(paths: Sequence[Path]) -> list[str]:
 
 
 def joined(members: Sequence[Member], from_list: ShardList | None = None) -> Opened:
-    """What shards make together; that they belong together was checked."""
+    """The container that shards make together; that they belong together was checked."""
     runs, shard = runs_of(members), members[0].index.shard
     assert shard is not None
     files = FileRuns([member.file for member in members], runs)

@@ -101,7 +101,7 @@ class _CutFile:
         self.runs.append(Run(offset, 0, self.length(0, offset)))
 
     def length(self, number: int, end: int) -> int:
-        """Where a shard's tensors end, if all tensors end at `end` in the whole."""
+        """The offset at which a shard's tensors end, if all tensors end at `end` in the whole."""
         following = self.runs[number + 1].begin if number + 1 < len(self.files) else end
         return HEAD_BYTES + following - self.runs[number].begin
 

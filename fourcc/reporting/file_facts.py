@@ -105,7 +105,8 @@ def _said(facts: dict[str, object]) -> dict[str, object]:
 
 
 def _damage(damage: Damage) -> str:
-    where = "" if damage.tensor is None else f"tensor {damage.tensor!r}, "
+    where = "" if damage.file is None else f"{damage.file}, "
+    where += "" if damage.tensor is None else f"tensor {damage.tensor!r}, "
     if damage.part is not None:
         where += f"{'blob' if damage.tensor is None else 'part'} {damage.part!r}, "
     if damage.nbytes:
