@@ -121,7 +121,7 @@ def test_neither_resumed_nor_begun_anew(path: Path) -> None:
 
 
 def test_resume_comes_before_force(path: Path) -> None:
-    """The same command with --resume goes on, also where it had --force."""
+    """A command that had --force goes on, too, once --resume is added to it."""
     begun(path, "w1")
     with Journal.open(path, HEAD, resume=True, anew=True) as journal:
         assert list(journal.done) == ["w1"]
