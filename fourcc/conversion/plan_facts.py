@@ -31,11 +31,12 @@ def plan_facts(planned: Plan) -> dict[str, Any]:
         OSError: a file of the source is gone.
         PluginError: a format is missing or broken.
     """
+    policy = planned.policy.text
     return {
         "work": "convert",
         **source_facts(planned.source),
-        "policy": planned.policy.text,
-        "blob": digests(planned.blobs),
+        "policy": policy,
+        "blob": digests({name: data for name, data in planned.blobs.items() if data != policy.encode()}),
         **steps_facts(planned.steps),
     }
 
@@ -55,6 +56,8 @@ def steps_facts(steps: Iterable[Step]) -> dict[str, Any]:
     taken = tuple(steps)
     makers = [provider_of(step) for step in taken if not step.copied]  # of a copy only its file matters
     return {
+        "unit": "tensor",
+        "units": len(taken),
         "version of": {each.distribution: each.version for each in makers if each is not None} | {OWN: __version__},
         "tensor": {step.source.name: _step(step) for step in taken},
         "order of tensors": xxh3_128_hexdigest("\0".join(step.source.name for step in taken).encode()),

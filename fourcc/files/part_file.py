@@ -1,7 +1,7 @@
 """A file that is written over hours: beside its output lie, by fixed names, the bytes so far and a journal of them.
 
-``OUT.part`` holds the bytes, ``OUT.journal`` says which units are done. A run that is asked to goes on with them after an
-interrupt, a kill or a full disk; only that, beginning anew, or a finished run removes them. Neither is left where no
+``OUT.part`` holds the bytes, ``OUT.journal`` says which units are done. A run that is asked to goes on with them after
+an interrupt, a kill or a full disk; only that, beginning anew, or a finished run removes them. Neither is left where no
 unit is done, or where an error would come again. A lock on the part file shows that its writer lives.
 
 The last steps: the part file is flushed, the journal notes that all is done, the file gets its name, the journal goes.
@@ -135,7 +135,6 @@ class PartFile(AtomicFile):
 
     Attributes:
         beside: further files, by their paths, that get their names at the end, before this one.
-        hopeless: whether what was written is of no use to a later run.
 
     Raises:
         UsageError: another run is writing this output; unfinished work lies there, and neither `resume` nor `anew` is
@@ -147,7 +146,6 @@ class PartFile(AtomicFile):
         super().__init__(target)
         self.path = beside(target, SUFFIX)
         self.beside: dict[Path, bytes] = {}
-        self.hopeless = False
         self._facts, self._resume, self._anew = facts, resume, anew
         self._journal: Journal | None = None
 
