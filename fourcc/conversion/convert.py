@@ -159,9 +159,7 @@ def execute(planned: Plan, target: Path | AtomicFile, how: Execution | None = No
 
 
 def _to_file(planned: Plan, target: Path, how: Execution) -> Result:
-    """Carries out a plan, or goes on with it; a source without files would not be known again."""
-    if not planned.source.files:
-        return _execute(planned, AtomicFile(target), how)
+    """Carries out a plan, or goes on with it."""
     facts = plan_facts(planned)
     if how.resume and completed(target, facts) is not None:
         with ModelFile(target) as file:
@@ -174,6 +172,7 @@ def _execute(planned: Plan, output: AtomicFile, how: Execution) -> Result:
     stamps = [identity(path) for path in source.files]
     steps = numbered_as_before(source, planned.policy, planned.steps)
     report = counter(planned.weights, how.progress)
+    output.hopeless = not source.files
     with output as out:
         check_space(out.target, planned.file_bytes - out.size)
         known = dict(in_their_places(steps, records_in(steps, out.done), HEAD_BYTES))

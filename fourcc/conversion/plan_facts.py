@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -42,9 +43,13 @@ def plan_facts(planned: Plan) -> dict[str, Any]:
 
 
 def source_facts(source: Source) -> dict[str, Any]:
-    """The facts of a checkpoint: its files, by their names without folders, and what they say of the model."""
+    """The facts of a checkpoint: its files, by their names without folders, and what they say of the model.
+
+    Weights that are in no file cannot be known again: their facts are never the same.
+    """
+    files = _files(source.files) or {"in memory": token_hex()}
     return {
-        "source": {"kind": source.kind, "architecture": source.architecture, **_files(source.files)},
+        "source": {"kind": source.kind, "architecture": source.architecture, **files},
         "hyper-parameter": dict(source.hyper),
     }
 

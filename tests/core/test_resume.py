@@ -12,7 +12,7 @@ import pytest
 import fourcc
 from fourcc.conversion.convert import Result
 from fourcc.errors import InputError, NumericError, OutputError, UsageError
-from fourcc.files.part_file import beside
+from fourcc.files.unfinished import beside
 
 FORMATS = "Q4_K,Q8_0,F16"
 
