@@ -141,7 +141,7 @@ def _to_budget(asked: budget_options.AskedBudget, work: ConversionOptions) -> No
 
 def _by_rules(rules: _AskedRules, work: ConversionOptions) -> None:
     """Converts by a policy, or shows what it would do."""
-    from fourcc.container.shard_files import check_output
+    from fourcc.container.shard_files import check_model_output
     from fourcc.files.write import check_name
     from fourcc.sources import open_source
 
@@ -155,7 +155,8 @@ def _by_rules(rules: _AskedRules, work: ConversionOptions) -> None:
         if output is None:
             raise UsageError("convert needs an output", hint="Add -o FILE, or --dry-run.")
         read = (*opened.all_files, *(each for each in (rules.policy, rules.calibration) if each))
-        target = check_output(output, work.shard, read, force=work.how.force)
+        how = work.how
+        target = check_model_output(output, read, shard_size=work.shard, force=how.force, resume=how.resume)
         result, progress = _carried_out(planned, target, work.how, quiet=work.quiet)
     if work.as_json:
         return json_documents.show("convert", _document(output, result, len(planned.ranges)))

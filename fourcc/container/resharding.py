@@ -103,7 +103,7 @@ def split(
             raise UsageError(what, file=model.path, hint=hint)
         target = check_shards(Path(output), largest, _read(model), force=force, several=True)
         check_space(target.whole, model.file.size + count * SHARD_ROOM)
-        with ShardFiles(target) as out:
+        with ShardFiles(target, {"work": "split", "id": model.digest.hex()}, anew=True) as out:
             digest = _copied(model, out.writer(), progress)
     return Resharded(out.written, digest, out.paths)
 

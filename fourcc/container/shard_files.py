@@ -7,22 +7,32 @@ output's name stood for before, as one file or in shards, is replaced as a whole
 
 from __future__ import annotations
 
-import os
+import logging
+import shutil
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Self
 
 import attrs
 
+from fourcc.container.file_runs import Run
 from fourcc.container.head_and_tail import recognisable
 from fourcc.container.shard_list import ListedShard, ShardList
 from fourcc.container.shard_names import LIST_SUFFIX, SUFFIX, NumberedName, list_name, numbered
 from fourcc.container.shard_writer import ShardWriter
 from fourcc.errors import OutputError, UsageError
+from fourcc.files.facts import Facts
+from fourcc.files.journal import Record, read_journal, refuse_other
+from fourcc.files.part_file import check_output
+from fourcc.files.part_folder import FileInFolder, PartFolder
+from fourcc.files.read import ReadFile
 from fourcc.files.several import publish
-from fourcc.files.write import AtomicFile, check_target, errors_named, real_path
+from fourcc.files.unfinished import JOURNAL, PART, beside, finished_names, finished_record, is_finished, refuse_sources
+from fourcc.files.write import check_target, errors_named, real_path, sync_folder
 from fourcc.policy.amounts import amount
+
+_log = logging.getLogger(__name__)
+_SHARD = "shard"  # the key of a run in a journal's record
 
 
 @attrs.frozen
@@ -58,15 +68,20 @@ def shard_bytes(size: str | int) -> int:
     return number
 
 
-def check_output(path: Path, size: str | int | None, sources: Iterable[Path], *, force: bool) -> Path | ShardTarget:
-    """The place where a model.bin is written: one file, or with a size shards. Raises as `check_target` and `check_shards` do."""
-    if size is None:
-        return check_target(path, sources, force=force)
-    return check_shards(path, shard_bytes(size), sources, force=force)
+def check_model_output(
+    path: Path, sources: Iterable[Path], *, shard_size: str | int | None, force: bool, resume: bool = False
+) -> Path | ShardTarget:
+    """The place where a model.bin is written: one file, or with a size shards.
+
+    Takes and raises what `fourcc.files.part_file.check_output` does, and `check_shards`.
+    """
+    if shard_size is None:
+        return check_output(path, sources, force=force, resume=resume)
+    return check_shards(path, shard_bytes(shard_size), sources, force=force, resume=resume)
 
 
 def check_shards(
-    path: Path, largest: int, sources: Iterable[Path], *, force: bool, several: bool = False
+    path: Path, largest: int, sources: Iterable[Path], *, force: bool, resume: bool = False, several: bool = False
 ) -> ShardTarget:
     """The place where a set is written, after all checks that are possible beforehand.
 
@@ -75,6 +90,7 @@ def check_shards(
         largest: bytes of a shard's tensors, at least 1.
         sources: the files that are read; none may be replaced.
         force: whether what the name stands for may be replaced.
+        resume: whether unfinished work is gone on with: some of its files may have their names already.
         several: whether there will be shards in any case, so that a file of the whole model's name stays as it is.
 
     Raises:
@@ -87,10 +103,12 @@ def check_shards(
         what = "the output has the name of a shard, and shards get their names from it"
         raise UsageError(what, file=path, expected=f"NAME{SUFFIX}", hint="Give the name of the whole model.")
     whole = path if not path.name.endswith(LIST_SUFFIX) else path.with_name(stem + SUFFIX)
-    read = tuple(sources)
+    read, listed = tuple(sources), path.with_name(list_name(stem))
+    force = force or (resume and finished_record(real_path(listed)) is not None)
     target = real_path(whole) if several else check_target(whole, read, force=force)
     if not target.parent.is_dir():
         raise OutputError("the folder does not exist", file=target.parent, hint="Create it first.")
+    refuse_sources(target.with_name(listed.name), read)
     others = _of_set(target.parent, stem)
     for each in others:
         check_target(each, read, force=force)
@@ -108,38 +126,65 @@ def _of_set(folder: Path, stem: str) -> list[Path]:
     return [folder / name for name in (*shards, *(name for name in names if name == list_name(stem)))]
 
 
-class ShardFiles:
-    """The files of a set; a context manager that publishes them when it is left normally, and else removes them.
+class ShardFiles(PartFolder):
+    """The files of a set; a context manager that publishes them when it is left normally.
+
+    Until then they lie in a folder beside the output, where a later run can go on with them. The journal has, for each
+    tensor that is done, the shard that it lies in.
 
     Args:
         where: from `check_shards`.
+        facts: as `PartFolder` takes them.
+        resume: likewise.
+        anew: likewise.
 
     Attributes:
-        target: for messages: the name that the set is written to.
         written: the file that was published: the list, or the only file; known when the block is left.
         paths: the files that hold the model; known likewise.
     """
 
-    def __init__(self, where: ShardTarget) -> None:
-        self.target = self.written = where.whole
-        self.paths: tuple[Path, ...] = ()
+    def __init__(self, where: ShardTarget, facts: Facts, *, resume: bool = False, anew: bool = False) -> None:
+        super().__init__(where.list_path, facts, resume=resume, anew=anew)
+        self.written, self.paths = where.whole, tuple[Path, ...]()
         self._where = where
         self._stack = ExitStack()
-        self._files: list[_WaitingFile] = []
+        self._files: list[FileInFolder] = []
         self._list: ShardList | None = None
-
-    def __enter__(self) -> Self:
-        return self
+        self._writer: ShardWriter | None = None
 
     def writer(self) -> ShardWriter:
         """The writer of them; it is asked for once."""
-        return ShardWriter(self, self._where.largest)
+        self._writer = ShardWriter(self, self._where.largest)
+        return self._writer
 
-    def next_shard(self) -> AtomicFile:
-        """Opens one more file."""
-        file = self._stack.enter_context(_WaitingFile(self.target))
+    @property
+    def size(self) -> int:
+        """Bytes that lie in the folder."""
+        return sum(path.stat().st_size for path in self.path.iterdir())
+
+    def next_shard(self) -> FileInFolder:
+        """Opens one more file, which an earlier run may have written in part."""
+        file = self._stack.enter_context(FileInFolder(self._part(len(self._files))))
         self._files.append(file)
         return file
+
+    def _part(self, number: int) -> Path:
+        return self.path / f"{number + 1:05}{SUFFIX}"
+
+    def add(self, key: str, record: Record) -> None:
+        """Notes that a tensor's bytes are written, and in which shard. Raises OutputError."""
+        assert self._writer is not None
+        super().add(key, {**record, _SHARD: list(self._writer.last_run)})
+
+    def read_at(self, offset: int, count: int) -> bytearray:
+        """So many of the bytes that an earlier run wrote at an offset of the whole, or those up to the shard's end."""
+        runs = {Run(*entry[_SHARD]) for entry in self.done.values() if _SHARD in entry}
+        run = max((run for run in runs if run.begin <= offset), default=None)
+        if run is None or not self._part(run.number).exists():
+            return bytearray()
+        with closing(ReadFile(self._part(run.number))) as file:
+            start = run.start + offset - run.begin
+            return file.read(start, max(0, min(count, file.size - start)))
 
     def name_shards(self, digest: bytes, shards: list[tuple[int, bytes]], homes: Mapping[str, int]) -> None:
         """Takes note of what was written; see `ShardOutput`."""
@@ -155,34 +200,53 @@ class ShardFiles:
         )
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
-        with self._stack:
-            if kind is None:
-                self._publish()
+        try:
+            super().__exit__(kind, error, trace)
+        finally:
+            self._stack.__exit__(kind, error, trace)  # type: ignore[arg-type]  # as it was given
 
     def _publish(self) -> None:
         names = list(self.paths)
         if self._list is not None:
             self.next_shard().write_at(0, self._list.packed())
             names.append(self.written)
-        renames = {file.settled(): path for file, path in zip(self._files, names, strict=True)}
-        publish(renames, self._where.replaced)
-        for file in self._files:
-            file.give_up()
+        self._stack.close()  # flushes them
+        with errors_named(self.written, "finish"):
+            settled = [self._part(number).rename(self.path / path.name) for number, path in enumerate(names)]
+            for path in {*self.path.iterdir()} - {*settled}:
+                path.unlink()  # a shard more than there is now, of an earlier run
+            sync_folder(self.path)
+        self._work.finish(settled)
+        _named(self._where, self.path, [path.name for path in settled])
+        self._work.remove()
+        _log.info("wrote %s: %d shards", self.written, len(self.paths))
 
 
-class _WaitingFile(AtomicFile):
-    """A file beside the target that others give its name."""
+def completed_shards(where: ShardTarget, facts: Facts) -> Path | None:
+    """The output of work that was interrupted while its files got their names, and these get them now; else None.
 
-    def settled(self) -> Path:
-        """Its path, after its bytes reached the disk."""
-        assert self._temporary is not None
-        with errors_named(self.target, "finish"):
-            os.fsync(self._fd)
-        return self._temporary
+    Raises:
+        UsageError: it is not the work with these facts, or another run is at it.
+        OutputError: a file cannot be moved.
+    """
+    part, journal, home = beside(where.list_path, PART), beside(where.list_path, JOURNAL), where.whole.parent
+    entries = read_journal(journal)
+    if entries is None or entries.finished is None:
+        return None
+    names = finished_names(entries.finished)
+    if not all(any(is_finished(each / name, name, entries.finished) for each in (home, part)) for name in names):
+        return None
+    refuse_other(journal, entries.facts, facts)
+    _named(where, part, names)
+    journal.unlink()
+    return where.list_path if where.list_path.name in names else where.whole
 
-    def give_up(self) -> None:
-        """Leaves it under the name that it was given."""
-        self._temporary = None
 
-    def _publish(self) -> None:
-        """Nothing: it has its name."""
+def _named(where: ShardTarget, part: Path, names: list[str]) -> None:
+    """Gives a set's files their names; those that have theirs already are left alone."""
+    home = where.whole.parent
+    left = {part / name: home / name for name in names if (part / name).exists()}
+    publish(
+        left, [path for path in where.replaced if path.name not in names or part / path.name in left], where.list_path
+    )
+    shutil.rmtree(part, ignore_errors=True)

@@ -15,7 +15,7 @@ from typing import Protocol
 import attrs
 
 from fourcc.container.file_runs import Run
-from fourcc.container.index import Index, PartRecord, ShardRecord
+from fourcc.container.index import Index, PartRecord, ShardRecord, TensorRecord
 from fourcc.container.layout import HEAD_BYTES, TAIL_BYTES, Tail, aligned, file_digest, pack_head
 from fourcc.container.members import shifted_blobs, shifted_tensors
 from fourcc.container.parse import SHARDS
@@ -54,6 +54,9 @@ class ShardBytes(Protocol):
 
     def write_at(self, offset: int, data: bytes | memoryview) -> None:
         """Writes all of `data` at `offset`."""
+
+    def end_at(self, nbytes: int) -> None:
+        """Gives the file its length."""
 
 
 class ShardOutput(Protocol):
@@ -105,6 +108,10 @@ class _CutFile:
         following = self.runs[number + 1].begin if number + 1 < len(self.files) else end
         return HEAD_BYTES + following - self.runs[number].begin
 
+    def end_at(self, nbytes: int) -> None:
+        """Gives the file its length, where it is the only one."""
+        self.files[0].end_at(nbytes)
+
     def write_at(self, offset: int, data: bytes | memoryview) -> None:
         """Writes all of `data`, which lies in one shard."""
         run = self.runs[bisect_right([each.begin for each in self.runs], offset) - 1]
@@ -123,6 +130,13 @@ class ShardWriter(Writer):
         self._files, self._set = _CutFile(out, largest), out
         super().__init__(self._files)
 
+        self._is_cut = False  # whether the next tensor has its shard
+
+    @property
+    def last_run(self) -> Run:
+        """The run of the last shard's tensors."""
+        return self._files.runs[-1]
+
     def _begin(self) -> None:
         """Nothing: each shard gets its head with its index."""
 
@@ -138,7 +152,15 @@ class ShardWriter(Writer):
         self._cut(padded_bytes(part for part, _ in listed))
         return super().copy(name, listed)
 
+    def add(self, record: TensorRecord) -> None:
+        """Enters a tensor into the index; one that was not written now was written by an earlier run."""
+        if not self._is_cut:
+            self._cut(padded_bytes(record.parts))
+        self._is_cut = False
+        super().add(record)
+
     def _cut(self, nbytes: int) -> None:
+        self._is_cut = True
         self._files.cut(self._offset, nbytes, len(self._tensors))
 
     def blob(self, name: str, data: bytes) -> None:
@@ -183,4 +205,5 @@ class ShardWriter(Writer):
         file.write_at(0, pack_head())
         file.write_at(end, packed)
         file.write_at(length - TAIL_BYTES, Tail(end, len(packed), length, own).pack())
+        file.end_at(length)
         return length, own

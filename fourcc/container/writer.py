@@ -41,6 +41,9 @@ class ContainerOutput(Protocol):
     def write_at(self, offset: int, data: bytes | memoryview) -> None:
         """Writes all of `data` at `offset`; bytes that are skipped read as zero."""
 
+    def end_at(self, nbytes: int) -> None:
+        """Gives the file its length."""
+
 
 class Writer:
     """Writes tensors and blobs into an open output, in order.
@@ -113,6 +116,7 @@ class Writer:
         end = self._offset + len(packed)
         self._out.write_at(self._offset, packed)
         self._out.write_at(end, Tail(self._offset, len(packed), end + TAIL_BYTES, digest).pack())
+        self._out.end_at(end + TAIL_BYTES)
         return digest, whole
 
     def _whole(self, index: Index) -> Index:

@@ -12,16 +12,22 @@ import attrs
 from xxhash import xxh3_128
 
 from fourcc.container.index import Index, Provider, SourceRecord
-from fourcc.container.shard_files import ShardFiles, ShardTarget, check_output
+from fourcc.container.layout import HEAD_BYTES
+from fourcc.container.reader import ModelFile
+from fourcc.container.shard_files import ShardFiles, ShardTarget, check_model_output, completed_shards
 from fourcc.container.tensor_mapping import tensor_fields
 from fourcc.container.writer import Writer
+from fourcc.conversion.done_tensors import in_their_places, journal_entry, notes_on, records_in, tensors_done
 from fourcc.conversion.kept_policy import numbered_as_before
 from fourcc.conversion.measured_errors import lost
 from fourcc.conversion.pipeline import transcode
 from fourcc.conversion.plan import CalibrationData, Plan, plan
+from fourcc.conversion.plan_facts import plan_facts
 from fourcc.errors import NumericError, PluginError, SourceError
 from fourcc.execution import Execution
 from fourcc.feedback.feedback import Feedback
+from fourcc.files.facts import Facts
+from fourcc.files.part_file import PartFile, completed
 from fourcc.files.read import ReadFile, identity
 from fourcc.files.write import AtomicFile, check_name, check_space
 from fourcc.format import Aids
@@ -93,6 +99,7 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
     shard_size: str | int | None = None,
     threads: int | None = None,
     force: bool = False,
+    resume: bool = False,
     progress: OnProgress | None = None,
 ) -> Result:
     """Converts a checkpoint to a model.bin.
@@ -116,7 +123,8 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
         shard_size: bytes of tensors that a file holds at most, such as ``"5GB"``: ``model.bin`` then stands for
             ``model-00001-of-00003.bin`` and so on, and ``model.index.json``. None: one file, however large.
         threads: None: ``FOURCC_THREADS``, or the cores that the process may use. The bytes do not depend on it.
-        force: replace an existing output.
+        force: replace an existing output, and begin unfinished work beside it anew.
+        resume: go on where this very conversion was interrupted; with `force`, an existing output is replaced.
         progress: called after every tile.
 
     Returns:
@@ -130,7 +138,7 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
     rules = Policy.chosen(format=format, recipe=recipe, policy=policy)
     check_name(Path(output))
     with open_source(Path(source), None if tokenizer is None else Path(tokenizer)) as opened:
-        target = check_output(Path(output), shard_size, opened.all_files, force=force)
+        target = check_model_output(Path(output), opened.all_files, shard_size=shard_size, force=force, resume=resume)
         planned = plan(
             opened,
             rules,
@@ -142,35 +150,59 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
             activations=activations,
         )
         planned.refuse_unmet()
-        return execute(planned, target, Execution(threads=threads, anew=force, progress=progress))
+        return execute(planned, target, Execution(threads=threads, anew=force, resume=resume, progress=progress))
 
 
 def execute(planned: Plan, target: Path | AtomicFile | ShardTarget, how: Execution | None = None) -> Result:
-    """Carries out a plan; `target` comes from `check_target` or `check_shards`, or is the output itself.
-
-    Raises as `convert` does.
-    """
-    output = ShardFiles(target) if isinstance(target, ShardTarget) else target
-    output = AtomicFile(output) if isinstance(output, Path) else output
+    """Carries out a plan; `target` comes from `check_model_output`, or is the output itself. Raises as `convert`."""
+    way = how or Execution()
     try:
-        return _execute(planned, output, how or Execution())
+        if isinstance(target, AtomicFile):
+            return _execute(planned, target, way)
+        return _to_file(planned, target, way)
     except (NumericError, PluginError) as error:  # raised where the file's name is not known
         error.file = error.file or str(planned.source.path)
         raise
 
 
+def _to_file(planned: Plan, target: Path | ShardTarget, how: Execution) -> Result:
+    """Carries out a plan, or goes on with it."""
+    facts = plan_facts(planned)
+    if isinstance(target, ShardTarget):
+        facts["shard size"] = target.largest
+    written = _written_before(target, facts) if how.resume else None
+    if written is not None:
+        with ModelFile(written) as file:
+            return Result(written, file.digest, file.index, (*planned.notes, *_lost(file.index)), file.files)
+    part = ShardFiles if isinstance(target, ShardTarget) else PartFile
+    return _execute(planned, part(target, facts, resume=how.resume, anew=how.anew), how)  # type: ignore[arg-type]
+
+
+def _written_before(target: Path | ShardTarget, facts: Facts) -> Path | None:
+    """The output of an earlier run that lacked nothing but its name; None where there is work to do."""
+    if isinstance(target, ShardTarget):
+        return completed_shards(target, facts)
+    return None if completed(target, facts) is None else target
+
+
 def _execute(planned: Plan, output: AtomicFile | ShardFiles, how: Execution) -> Result:
     source, count = planned.source, thread_count(how.threads)
     stamps = [identity(path) for path in source.files]
-    check_space(output.target, planned.file_bytes)
-    _log.info("writing %s with %d threads: about %d bytes", output.target, count, planned.file_bytes)
+    steps = numbered_as_before(source, planned.policy, planned.steps)
+    report = counter(planned.weights, how.progress)
+    output.hopeless = not source.files
     with output as out:
+        check_space(out.target, planned.file_bytes - out.size)
+        known = dict(in_their_places(steps, records_in(steps, out.done), HEAD_BYTES))
+        done = tensors_done(out, steps, known, count, report)
+        said = notes_on(out, done, len(steps), resume=how.resume)
+        _log.info("writing %s with %d threads: about %d bytes", out.target, count, planned.file_bytes)
         writer = out.writer() if isinstance(out, ShardFiles) else Writer(out)
         providers: dict[Provider, int] = {}
-        report = counter(planned.weights, how.progress)
-        steps = numbered_as_before(source, planned.policy, planned.steps)
-        for record in transcode(steps, writer, providers, count, report):
+        for record in transcode(steps, writer, providers, count, report, done):
             writer.add(record)
+            if record.name not in done:
+                out.add(record.name, journal_entry(record))
         for name, data in planned.blobs.items():
             writer.blob(name, data)
         index = Index(
@@ -183,11 +215,16 @@ def _execute(planned: Plan, output: AtomicFile | ShardFiles, how: Execution) -> 
         digest, index = writer.finish(index)
         for path, stamp in zip(source.files, stamps, strict=True):
             if identity(path) != stamp:
+                out.hopeless = True
                 raise SourceError("the file changed while it was converted", file=path, hint="Convert it again.")
-    plain = (record for record in index.tensors if record.feedback is None)  # that of weights tells little elsewhere
-    errors = {record.name: record.error for record in plain if record.error is not None}
     written, files = (out.written, out.paths) if isinstance(out, ShardFiles) else (output.target, (output.target,))
-    return Result(written, digest, index, (*planned.notes, *lost(errors)), files)
+    return Result(written, digest, index, (*planned.notes, *said, *_lost(index)), files)
+
+
+def _lost(index: Index) -> list[str]:
+    """A note on tensors of which hardly anything is left; the error of weights tells little where there is feedback."""
+    plain = (record for record in index.tensors if record.feedback is None)
+    return lost({record.name: record.error for record in plain if record.error is not None})
 
 
 def _source_record(kind: str, path: Path) -> SourceRecord:

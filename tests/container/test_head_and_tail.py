@@ -179,5 +179,5 @@ def test_missing_file_and_folder(tmp_path: Path) -> None:
     """The system's own error; an empty folder holds no model."""
     with pytest.raises(FileNotFoundError):
         ModelFile(tmp_path / "none")
-    with pytest.raises(IndexDamageError, match="no model.bin in this folder"):
+    with pytest.raises(IndexDamageError, match=r"no model\.bin in this folder"):
         ModelFile(tmp_path)
