@@ -10,7 +10,7 @@ import attrs
 from fourcc.container.index import PartRecord
 from fourcc.container.layout import file_digest, pack_head
 from fourcc.container.reader import ModelFile
-from fourcc.container.shard_files import ShardFiles, check_shards, shard_bytes
+from fourcc.container.shard_files import ShardFiles, ShardTarget, check_shards, shard_bytes
 from fourcc.container.shard_writer import ShardCutter, padded_bytes
 from fourcc.container.writer import Writer, packed_index
 from fourcc.errors import UsageError
@@ -103,8 +103,13 @@ def split(
             raise UsageError(what, file=model.path, hint=hint)
         target = check_shards(Path(output), largest, _read(model), force=force, several=True)
         check_space(target.whole, model.file.size + count * SHARD_ROOM)
-        with ShardFiles(target, {"work": "split", "id": model.digest.hex()}, anew=True) as out:
-            digest = _copied(model, out.writer(), progress)
+        return written_in_shards(model, target, progress)
+
+
+def written_in_shards(model: ModelFile, target: ShardTarget, progress: OnProgress | None = None) -> Resharded:
+    """Writes a model to the place that `check_shards` gave. Raises as `split` does."""
+    with ShardFiles(target, {"work": "split", "id": model.digest.hex()}, anew=True) as out:
+        digest = _copied(model, out.writer(), progress)
     return Resharded(out.written, digest, out.paths)
 
 

@@ -8,7 +8,6 @@ output's name stood for before, as one file or in shards, is replaced as a whole
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -22,13 +21,13 @@ from fourcc.container.shard_names import LIST_SUFFIX, SUFFIX, NumberedName, list
 from fourcc.container.shard_writer import ShardWriter
 from fourcc.errors import OutputError, UsageError
 from fourcc.files.facts import Facts
-from fourcc.files.journal import Record, read_journal, refuse_other
+from fourcc.files.journal import Record
 from fourcc.files.part_file import check_output
-from fourcc.files.part_folder import FileInFolder, PartFolder
+from fourcc.files.part_folder import FileInFolder
+from fourcc.files.part_set import PartSet, completed_set
 from fourcc.files.read import ReadFile
-from fourcc.files.several import publish
-from fourcc.files.unfinished import JOURNAL, PART, beside, finished_names, finished_record, is_finished, refuse_sources
-from fourcc.files.write import check_target, errors_named, real_path, sync_folder
+from fourcc.files.unfinished import finished_record, refuse_sources
+from fourcc.files.write import check_target, errors_named, real_path
 from fourcc.policy.amounts import amount
 
 _log = logging.getLogger(__name__)
@@ -126,7 +125,7 @@ def _of_set(folder: Path, stem: str) -> list[Path]:
     return [folder / name for name in (*shards, *(name for name in names if name == list_name(stem)))]
 
 
-class ShardFiles(PartFolder):
+class ShardFiles(PartSet):
     """The files of a set; a context manager that publishes them when it is left normally.
 
     Until then they lie in a folder beside the output, where a later run can go on with them. The journal has, for each
@@ -134,7 +133,7 @@ class ShardFiles(PartFolder):
 
     Args:
         where: from `check_shards`.
-        facts: as `PartFolder` takes them.
+        facts: as `PartSet` takes them.
         resume: likewise.
         anew: likewise.
 
@@ -144,7 +143,7 @@ class ShardFiles(PartFolder):
     """
 
     def __init__(self, where: ShardTarget, facts: Facts, *, resume: bool = False, anew: bool = False) -> None:
-        super().__init__(where.list_path, facts, resume=resume, anew=anew)
+        super().__init__(where.list_path, facts, where.replaced, resume=resume, anew=anew)
         self.written, self.paths = where.whole, tuple[Path, ...]()
         self._where = where
         self._stack = ExitStack()
@@ -215,38 +214,16 @@ class ShardFiles(PartFolder):
             settled = [self._part(number).rename(self.path / path.name) for number, path in enumerate(names)]
             for path in {*self.path.iterdir()} - {*settled}:
                 path.unlink()  # a shard more than there is now, of an earlier run
-            sync_folder(self.path)
-        self._work.finish(settled)
-        _named(self._where, self.path, [path.name for path in settled])
-        self._work.remove()
+        super()._publish()
         _log.info("wrote %s: %d shards", self.written, len(self.paths))
 
 
 def completed_shards(where: ShardTarget, facts: Facts) -> Path | None:
-    """The output of work that was interrupted while its files got their names, and these get them now; else None.
+    """The output of work that was interrupted while its files got their names, as they do now; else None.
 
-    Raises:
-        UsageError: it is not the work with these facts, or another run is at it.
-        OutputError: a file cannot be moved.
+    Raises as `completed_set` does.
     """
-    part, journal, home = beside(where.list_path, PART), beside(where.list_path, JOURNAL), where.whole.parent
-    entries = read_journal(journal)
-    if entries is None or entries.finished is None:
+    done = completed_set(where.list_path, facts, where.replaced)
+    if done is None:
         return None
-    names = finished_names(entries.finished)
-    if not all(any(is_finished(each / name, name, entries.finished) for each in (home, part)) for name in names):
-        return None
-    refuse_other(journal, entries.facts, facts)
-    _named(where, part, names)
-    journal.unlink()
-    return where.list_path if where.list_path.name in names else where.whole
-
-
-def _named(where: ShardTarget, part: Path, names: list[str]) -> None:
-    """Gives a set's files their names; those that have theirs already are left alone."""
-    home = where.whole.parent
-    left = {part / name: home / name for name in names if (part / name).exists()}
-    publish(
-        left, [path for path in where.replaced if path.name not in names or part / path.name in left], where.list_path
-    )
-    shutil.rmtree(part, ignore_errors=True)
+    return where.list_path if where.list_path.name in done[1] else where.whole

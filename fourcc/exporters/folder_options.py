@@ -1,4 +1,4 @@
-"""The settings of a folder that a model is exported to."""
+"""The settings of a folder that a model is exported to, or of files that are cut."""
 
 from __future__ import annotations
 
@@ -17,19 +17,21 @@ class FolderOptions:
     """The settings of a folder.
 
     Attributes:
-        largest: bytes of tensors in one file.
+        largest: bytes of tensors in one file; None: `SHARD_BYTES`.
         policy: the text that gives the formats, for the card.
         measured: lines on the quality of the whole model, for the card.
         title: of the card, where the model has no name.
     """
 
-    largest: int = SHARD_BYTES
+    largest: int | None = None
     policy: str = ""
     measured: tuple[str, ...] = ()
     title: str = "Model"
 
 
-def folder_options(shard: str | None, output: Path | None, rules: Policy | None, measured: str = "") -> FolderOptions:
+def folder_options(
+    shard: str | int | None, output: Path | None, rules: Policy | None, measured: str = ""
+) -> FolderOptions:
     """The options of a folder.
 
     Args:
@@ -41,6 +43,6 @@ def folder_options(shard: str | None, output: Path | None, rules: Policy | None,
     Raises:
         UsageError: the bytes are misspelled.
     """
-    largest = SHARD_BYTES if shard is None else shard_bytes(shard)
+    largest = None if shard is None else shard_bytes(shard)
     title = output.name if output is not None and output.name else "Model"
     return FolderOptions(largest, "" if rules is None else rules.text, (measured,) if measured else (), title)
