@@ -77,14 +77,24 @@ def _members(path: Path, fd: int | None, stack: ExitStack) -> tuple[list[Member]
         entry = model_in(path) if path.is_dir() else path
         if is_shard_list(entry):
             shards = read_shard_list(entry)
-            return [open_member(each, stack) for each in present(listed_paths(shards), entry)], shards
-    first = open_member(entry, stack, fd)
+            return [_opened(each, stack) for each in present(listed_paths(shards), entry)], shards
+    first = _opened(entry, stack, fd)
     if first.index.shard is None:
         return [first], None
     if fd is not None:
         raise IndexDamageError("a shard, whose descriptor does not lead to the others", file=path)
     paths = present(siblings(first), entry)
-    return [first if each == entry else open_member(each, stack) for each in paths], None
+    return [first if each == entry else _opened(each, stack) for each in paths], None
+
+
+def _opened(path: Path, stack: ExitStack, fd: int | None = None) -> Member:
+    """Opens one file; an error in a shard says what to do."""
+    try:
+        return open_member(path, stack, fd)
+    except InputError as error:
+        if numbered(path.name) is not None and error.hint is None:
+            error.hint = "Fetch this shard again; `fourcc verify` looks at all of them."
+        raise
 
 
 def listed_paths(shards: ShardList) -> list[Path]:
