@@ -182,7 +182,7 @@ FAULTS = {
 
 
 def made(source: Path, folder: Path, other: Path) -> None:
-    """Cuts a model into three shards, and another one of the same tensors; that is also there as one file, and in two."""
+    """Cuts a model into three shards, and another one, which is also there as one file and in two."""
     import fourcc
     from fourcc.container.resharding import split
 
