@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import attrs
 
@@ -17,7 +17,6 @@ from fourcc.resident import give_back_freed_arrays
 from fourcc.threads import Task, thread_count
 
 if TYPE_CHECKING:
-    from fourcc.conversion.plan import Plan
     from fourcc.conversion.step import Step
 
 T = TypeVar("T")
@@ -154,7 +153,15 @@ def _size(nbytes: int) -> str:
     return f"{-(-nbytes // MB)} MB"
 
 
-def peak_bytes(planned: Plan, how: Execution | None = None) -> int:
+class Planned(Protocol):
+    """A plan of a conversion or of an export."""
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The tensors."""
+
+
+def peak_bytes(planned: Planned, how: Execution | None = None) -> int:
     """The most resident memory that a conversion will take, in bytes; never less than it then takes.
 
     What this process holds already counts: ask in the process that will do the work, once source and plan are there.
