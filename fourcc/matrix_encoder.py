@@ -26,7 +26,7 @@ from fourcc.feedback.way import Way, way_of
 from fourcc.format import Aids, Format, Original
 from fourcc.geometry import Geometry
 from fourcc.metrics import ErrorSums
-from fourcc.settings import Params
+from fourcc.settings import Params, complete
 from fourcc.threads import Once
 from fourcc.tiles import TILE_WEIGHTS, breach, decode_rows
 
@@ -68,6 +68,11 @@ class MatrixEncoder:
     _correction: Once[Correction | None] = attrs.field(
         init=False, default=attrs.Factory(lambda self: Once(self._bound), takes_self=True)
     )
+
+    @property
+    def work(self) -> str:
+        """The kind of work, for rates: the format, what steers its encoder, and options that are not its own choice."""
+        return encoding_work(self.format, self.options, self.aids, fed=self.feedback is not None)
 
     def prepare(self, reader: RowsReader) -> object:
         """The value of the format's `prepare`, which spans the matrix's tiles; None where there is none to compute.
@@ -199,6 +204,16 @@ class MatrixEncoder:
 
     def _breach(self, verb: str, got: object, expected: object = None) -> PluginError:
         return breach(self.format, verb, tensor=self.name, got=got, expected=expected)
+
+
+def encoding_work(fmt: Format, options: Params, aids: Aids, *, fed: bool) -> str:
+    """The name of the work of encoding that rates are kept for: ``encode Q4_K importance``."""
+    usual = complete(fmt.options, {})
+    chosen = (f"{name}={value}" for name, value in options.items() if usual.get(name) != value)
+    seen = aids.restricted(fmt.sees)
+    steered = ["importance"] * (seen.importance is not None) + ["hessian"] * (seen.hessian is not None)
+    fed = fed and aids.hessian is not None
+    return " ".join([f"encode {fmt.tag}", *steered, *["feedback"] * fed, *chosen])
 
 
 def way_of_plugin(fmt: Format, geom: Geometry, options: Params, tensor: str | None) -> Way | None:

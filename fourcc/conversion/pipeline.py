@@ -24,6 +24,7 @@ from fourcc.matrix_encoder import MatrixEncoder, refuse_nonfinite, way_of_plugin
 from fourcc.metrics import ErrorSums
 from fourcc.plugins.registry import registry
 from fourcc.policy import Decision
+from fourcc.rates.tally import remember_tallied, timed
 from fourcc.sources.source import SourceTensor
 from fourcc.spec import FormatSpec
 from fourcc.tags import FourCC
@@ -114,6 +115,7 @@ def transcode(
         how = "copied" if step.copied else "kept" if step.decision.keep else "encoded"
         tell(record, how, step.source.tag, time.monotonic() - began)
         yield record
+    remember_tallied(threads)
 
 
 def _tasks(step: Step, whole: int, factors: Factors) -> Iterator[Task[_Tile | None]]:
@@ -176,8 +178,12 @@ def _encode(
     first: int,
     last: int,
 ) -> _Tile:
-    original = read_tile(source, stored, matrix, first, last).decode()
-    parts, sums = encoder.tile(original, shared(), first)
+    weights = (last - first) * encoder.geom.cols
+    with timed(f"decode {stored.tag}", weights, encoder.whole):
+        original = read_tile(source, stored, matrix, first, last).decode()
+    prepared = shared()
+    with timed(encoder.work, weights, encoder.whole):
+        parts, sums = encoder.tile(original, prepared, first)
     return _Tile(first, original.size, parts, sums)
 
 
