@@ -37,6 +37,8 @@ def show(forecast: Forecast) -> None:
         tables.show(_columns(run), [_context(run, each) for each in run.contexts])
     for basis, names in _told(forecast).items():
         tables.paragraph(f"{', '.join(names)}: {_BASES[basis]}")
+    if forecast.busy:
+        tables.paragraph(f"other programs keep this machine busy (load {forecast.load:.1f}), so it may take longer")
 
 
 def _time(time: TimeForecast) -> str:
@@ -105,6 +107,7 @@ def document(forecast: Forecast) -> dict[str, object]:
     memory, disk, run = forecast.memory, forecast.disk, forecast.run
     return {
         "threads": forecast.time.threads,
+        "load": round(forecast.load, 2),
         "figures": [_rounded(record) for record in forecast.records()],
         "never_measured": [*forecast.time.unknown, *(() if run is None else run.speed.unknown)],
         "memory_cap": memory.cap,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from fourcc.conversion.plan import Plan
     from fourcc.exporters.export import ExportPlan
 
-TYPICAL = 0.75  # of the bound, where kernels are compiled already
+TYPICAL = 1.1  # of the bound without the compiler, where kernels are compiled already
 
 
 @attrs.frozen
@@ -43,8 +43,8 @@ def conversion_memory(planned: Plan | ExportPlan, threads: int, cap: int | None)
     fitting = threads if cap is None else _fitting(planned, threads, cap)
     bound = _bound(planned, max(1, fitting))
     without_compiler = bound - COMPILER * ("numba" not in sys.modules)
-    usual = TYPICAL * max(without_compiler, bound / 2)
-    return MemoryForecast(Figure(0.8 * usual, usual, bound, "table"), cap, fitting)
+    usual = min(bound, TYPICAL * without_compiler)
+    return MemoryForecast(Figure(0.85 * usual, usual, bound, "table"), cap, fitting)
 
 
 def _fitting(planned: Plan | ExportPlan, threads: int, cap: int) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from fourcc.exporters.export import ExportPlan
+from fourcc.conversion.plan import Plan
 from fourcc.forecasting.figure import Figure
 from fourcc.forecasting.file_reading import file_reading
 from fourcc.matrix_encoder import encoding_work
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fourcc.conversion.pipeline import Step
-    from fourcc.conversion.plan import Plan
+    from fourcc.exporters.export import ExportPlan
     from fourcc.forecasting.known_rates import KnownRates
 
-START = Figure(0.3, 0.5, 1.0, "table")  # seconds in which a process starts, loads what it needs, and ends
+START = Figure(0.4, 0.7, 1.5, "table")  # seconds in which a process starts, loads what it needs, and ends
 TENSOR = Figure(0.0003, 0.0006, 0.002, "table")  # seconds a tensor, however small
 WRITE = Figure(3e-10, 6e-10, 4e-9, "table")  # seconds a byte that is written, with checksums and flushing to the disk
 HASH = Figure(1e-10, 1.5e-10, 3e-10, "table")  # seconds a byte of a source's digest, from the system's cache
@@ -96,7 +96,7 @@ def _reading(planned: Plan | ExportPlan) -> Figure:
 
 def _digest(planned: Plan | ExportPlan) -> Figure:
     """The time of a conversion's digests of the source's files, which are read once more; an export makes none."""
-    if isinstance(planned, ExportPlan):
+    if not isinstance(planned, Plan):
         return Figure.exact(0)
     return (HASH * _source_bytes(planned.source.files)).at_least(_reading(planned))
 

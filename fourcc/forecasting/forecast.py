@@ -13,7 +13,7 @@ from fourcc.forecasting.conversion_memory import MemoryForecast, conversion_memo
 from fourcc.forecasting.conversion_time import TimeForecast, conversion_time
 from fourcc.forecasting.disk_room import DiskForecast, disk_room
 from fourcc.forecasting.figure import Figure
-from fourcc.forecasting.known_rates import KnownRates
+from fourcc.forecasting.known_rates import KnownRates, load
 from fourcc.forecasting.network_memory import ContextMemory, machine_memory, memory_by_context
 from fourcc.forecasting.network_sizes import network_sizes
 from fourcc.forecasting.token_speed import SpeedForecast, token_speed
@@ -23,6 +23,9 @@ from fourcc.threads import thread_count
 if TYPE_CHECKING:
     from fourcc.conversion.plan import Plan
     from fourcc.exporters.export import ExportPlan
+
+
+BUSY = 0.5  # of the cores
 
 
 @attrs.frozen
@@ -56,7 +59,7 @@ class Forecast(Records):
         disk: of the conversion.
         run: of the result, with `fourcc run`; None where it cannot be run.
         not_run: why it cannot; empty where it can.
-        processor: the processor that figures of a table are scaled to.
+        load: threads of all programs that work on this machine now, on average.
     """
 
     time: TimeForecast
@@ -64,6 +67,12 @@ class Forecast(Records):
     disk: DiskForecast
     run: RunForecast | None
     not_run: str
+    load: float
+
+    @property
+    def busy(self) -> bool:
+        """Whether other programs keep much of this machine busy, so that all takes longer."""
+        return self.load > BUSY * thread_count()
 
     def records(self) -> list[dict[str, Any]]:
         """The figures.
@@ -103,14 +112,13 @@ def forecast_of(planned: Plan | ExportPlan, how: Execution | None = None, output
     how = how or Execution()
     threads = thread_count(how.threads)
     memory = conversion_memory(planned, threads, how.memory)
-    rates = KnownRates(max(1, min(threads, memory.threads)))
-    time = conversion_time(planned, rates)
+    time = conversion_time(planned, KnownRates(max(1, min(threads, memory.threads))))
     run, not_run = None, ""
     try:
         run = _run(planned, KnownRates(threads))
     except FourccError as error:
         not_run = error.what
-    return Forecast(time, memory, disk_room(planned.file_bytes, output), run, not_run)
+    return Forecast(time, memory, disk_room(planned.file_bytes, output), run, not_run, load())
 
 
 def _run(planned: Plan | ExportPlan, rates: KnownRates) -> RunForecast:

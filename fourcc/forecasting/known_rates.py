@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
 from statistics import median
 
@@ -15,6 +16,14 @@ from fourcc.threads import thread_count
 READ = "read memory"  # the work whose unit is a byte
 SLOWER = 1.15  # that work may be than the slowest time that is remembered
 EASY, HARD = 0.7, 1.6  # how a table's rates are taken for the ends of a range
+
+
+def load() -> float:
+    """Threads of all programs that worked or waited for a core during the last minute; 0 where the system is silent."""
+    try:
+        return os.getloadavg()[0]
+    except (AttributeError, OSError):
+        return 0.0
 
 
 class KnownRates:
@@ -44,7 +53,12 @@ class KnownRates:
     def scaled(self, seconds: float) -> Figure:
         """Processor time on the machine of the table, as it is here."""
         here = seconds * self._slowness
-        return Figure(EASY * here, here, HARD * here, "table")
+        return Figure(EASY * here, here, HARD * here * max(1.0, self.crowding), "table")
+
+    @property
+    def crowding(self) -> float:
+        """Threads that wait for each core when these join those of other programs; at most 1: none waits."""
+        return (load() + self.threads) / thread_count()
 
     @cached_property
     def _slowness(self) -> float:
@@ -61,7 +75,7 @@ class KnownRates:
             samples = [Sample(1 / fast, 1 / usual, self.threads), Sample(1 / usual, 1 / slow, self.threads)]
             remember({READ: Sample(1 / fast, 1 / usual, self.threads)})
         slowest = max(each.wall for each in samples)
-        rates = (0.8 / slowest, 1 / samples[0].wall, 1 / min(each.processor for each in samples))
+        rates = (0.8 / slowest / max(1.0, self.crowding), 1 / samples[0].wall, 1 / min(each.processor for each in samples))
         return Figure(*rates, basis)  # type: ignore[arg-type]  # one of the bases
 
     def remembered_ratio(self, work: str) -> Figure | None:

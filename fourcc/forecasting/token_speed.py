@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 RUN = "run"  # the work whose unit is a second as the table says
 REACHED = 0.92  # of the rate at which memory is read, by products
-LAYER = 16e-6  # seconds of a layer beside its products
-TOKEN = 60e-6  # seconds of a token beside its layers
+LAYER = 5e-6  # seconds of a layer beside its products, and as long for threads to wait for each other
+TOKEN = 25e-6  # seconds of a token beside its layers
 LOGIT = 2e-9  # seconds of choosing a token, for each number of the vocabulary
 USED = 256  # positions whose keys and values are read: few
 
@@ -53,7 +53,7 @@ def token_speed(network: NetworkSizes, rates: KnownRates) -> SpeedForecast:
 def token_seconds(network: NetworkSizes, rates: KnownRates) -> Figure:
     """Seconds of a token by the table of products, and the rate at which this machine's memory is read."""
     sizes = network.architecture
-    fixed = rates.scaled(sizes.n_layers * LAYER + TOKEN + sizes.vocab_size * LOGIT)
+    fixed = rates.scaled(sizes.n_layers * LAYER * (1 + (rates.threads > 1)) + TOKEN + sizes.vocab_size * LOGIT)
     cache = Figure.exact(cache_bytes(sizes, USED)).per(rates.reading)
     total = fixed + cache
     for each in network.matrices:

@@ -3,7 +3,7 @@
     python -m tests.bench.store_rates
 
 Processor time of encoding (decoding again and measuring the error included) and of decoding, by one thread, of every
-built-in format that can be encoded; products come from the table of all types in specs/performance.md.
+built-in format that can be encoded, reading from the system's cache included; products come from the table of all types in specs/performance.md.
 """
 
 import json
@@ -23,6 +23,7 @@ from fourcc.bench.machine import machine, versions
 from fourcc.compute import target_name
 from fourcc.compute.coding import WORTH_COMPILING
 from fourcc.encoding import encode
+from fourcc.files.read import ReadFile
 from fourcc.format import Aids, Format
 from fourcc.geometry import Geometry
 from fourcc.matrix_encoder import MatrixEncoder
@@ -35,6 +36,7 @@ from fourcc.tiles import Tile
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = Path(fourcc.rates.__file__).with_name(FILE)
+EXAMPLE = ROOT / "fourcc/example/tiny.bin"  # a file of 1.4 MB, to read
 ROWS, COLS = 64, 4096  # one tile
 SECONDS, LEAST, MOST = 0.4, 3, 9  # of a measurement, and its tries
 ROW = re.compile(r"^\| `(\w+)` \|(.*)\|$", re.MULTILINE)
@@ -74,10 +76,18 @@ def costs(fmt: Format) -> dict[str, float]:
 
         found[f"encode {fmt.tag}{kind}"] = 1e9 * seconds(work) / tile.size
         if not kind:
-            parts = encode(tile, fmt.tag).parts
-            stored = Tile("tile", fmt, geom, parts, WORTH_COMPILING)
-            found[f"decode {fmt.tag}"] = 1e9 * seconds(stored.decode) / tile.size
+            found[f"decode {fmt.tag}"] = 1e9 * seconds(decoding(fmt, tile, geom)) / tile.size
     return found
+
+
+def decoding(fmt: Format, tile: Floats, geom: Geometry) -> Callable[[], object]:
+    """Reads as many bytes from a file as the tile is stored in, and decodes it."""
+    parts = encode(tile, fmt.tag).parts
+    stored = Tile("tile", fmt, geom, parts, WORTH_COMPILING)
+    nbytes = sum(part.nbytes for part in parts.values())
+    file = ReadFile(EXAMPLE)
+    pieces = [min(file.size, nbytes - at) for at in range(0, nbytes, file.size)]
+    return lambda: [*(file.read(0, piece) for piece in pieces), stored.decode()]
 
 
 def products() -> tuple[dict[str, float], dict[str, float]]:
