@@ -76,7 +76,9 @@ def cache(context: typer.Context, *, clear: Clear = False, as_json: Json = False
         json_documents.show("cache", {"folder": str(folder), **counts, "cleared": clear, "not_used": not_kept})
         return
     kernels = f"{len(paths)} ({current} of this version of fourcc on this processor)" if paths else "0"
-    tables.facts([("folder", str(folder)), ("kernels", kernels), ("size", units.plain_bytes(size)), ("rates", _told(rates))])
+    tables.facts(
+        [("folder", str(folder)), ("kernels", kernels), ("size", units.plain_bytes(size)), ("rates", _told(rates))]
+    )
     if clear:
         terminal.out("cleared")
     if not_kept is not None:

@@ -26,6 +26,7 @@ from fourcc.feedback.way import Way, way_of
 from fourcc.format import Aids, Format, Original
 from fourcc.geometry import Geometry
 from fourcc.metrics import ErrorSums
+from fourcc.rates.tally import timed
 from fourcc.settings import Params, complete
 from fourcc.threads import Once
 from fourcc.tiles import TILE_WEIGHTS, breach, decode_rows
@@ -109,6 +110,11 @@ class MatrixEncoder:
             NumericError: NaN or infinity in the weights, or weights too large for the format.
             PluginError: the format does not keep its contract.
         """
+        with timed(self.work, original.size, self.whole):
+            return self._tile(original, shared, first)
+
+    def _tile(self, original: Array, shared: object, first: int) -> tuple[Parts, ErrorSums]:
+        """As `tile`, untimed."""
         at = self.first_index + first * self.geom.cols
         self._refuse_nonfinite(original, first, self.reader)
         tile = _read_only(original, self.format.decoded)

@@ -1,4 +1,4 @@
-"""What a conversion will take, and how its result will run, as ``--dry-run`` shows it below the plan."""
+"""The forecast that ``--dry-run`` shows below the plan: what a conversion takes, and how its result runs."""
 
 from __future__ import annotations
 

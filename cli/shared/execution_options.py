@@ -73,7 +73,7 @@ class AskedExecution:
         )
 
     def forecast(self, planned: Plan | ExportPlan, output: Path | None) -> Forecast:
-        """What the work will take here. Raises UsageError for an option that is wrong."""
+        """The forecast of the work on this machine. Raises UsageError for an option that is wrong."""
         from fourcc.forecasting.forecast import forecast_of
 
         return forecast_of(planned, self.execution(None), output)

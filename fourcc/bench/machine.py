@@ -42,7 +42,6 @@ def machine() -> Machine:
     return Machine(processor_name(), platform.machine(), os.cpu_count() or 1, thread_count(), system)
 
 
-
 def last_level_cache(folder: Path = Path("/sys/devices/system/cpu/cpu0/cache")) -> int:
     """Bytes of the largest cache, as Linux reports it; 0 if the system reports none."""
     sizes = [0]

@@ -24,12 +24,12 @@ from fourcc.matrix_encoder import MatrixEncoder, refuse_nonfinite, way_of_plugin
 from fourcc.metrics import ErrorSums
 from fourcc.plugins.registry import registry
 from fourcc.policy import Decision
-from fourcc.rates.tally import remember_tallied, timed
+from fourcc.rates.tally import remember_tallied
 from fourcc.sources.source import SourceTensor
 from fourcc.spec import FormatSpec
 from fourcc.tags import FourCC
 from fourcc.threads import Once, Task, in_order
-from fourcc.tiles import TILE_WEIGHTS, decoded_rows, read_tile, tile_bounds
+from fourcc.tiles import TILE_WEIGHTS, decoded_rows, decoded_tile, read_tile, tile_bounds
 
 
 class TensorSink(Protocol):
@@ -178,12 +178,8 @@ def _encode(
     first: int,
     last: int,
 ) -> _Tile:
-    weights = (last - first) * encoder.geom.cols
-    with timed(f"decode {stored.tag}", weights, encoder.whole):
-        original = read_tile(source, stored, matrix, first, last).decode()
-    prepared = shared()
-    with timed(encoder.work, weights, encoder.whole):
-        parts, sums = encoder.tile(original, prepared, first)
+    original = decoded_tile(source, stored, matrix, first, last, encoder.whole)
+    parts, sums = encoder.tile(original, shared(), first)
     return _Tile(first, original.size, parts, sums)
 
 

@@ -1,1 +1,1 @@
-"""Forecasts: what a conversion takes, and whether the model that it makes fits and how fast it runs (specs/forecast.md)."""
+"""Forecasts: what a conversion takes, whether its result fits, and how fast that runs (specs/forecast.md)."""

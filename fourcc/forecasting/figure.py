@@ -18,7 +18,7 @@ class Figure:
 
     Attributes:
         low, middle, high: where it probably lies.
-        basis: ``calculated`` from sizes; ``measured`` on this machine now; ``remembered`` of this machine's earlier work;
+        basis: ``calculated`` from sizes; ``measured`` on this machine now; ``remembered`` of its earlier work;
             ``table``: measured on another machine and scaled; ``unknown``: nothing was measured of a part of it.
     """
 
@@ -47,8 +47,7 @@ class Figure:
     def at_least(self, other: Figure) -> Figure:
         """The larger of both, end by end."""
         basis = self.basis if self.middle >= other.middle else other.basis
-        ends = ((self.low, other.low), (self.middle, other.middle), (self.high, other.high))
-        return Figure(*map(max, ends), basis)  # type: ignore[arg-type]  # three of them
+        return Figure(max(self.low, other.low), max(self.middle, other.middle), max(self.high, other.high), basis)
 
 
 def least_sure(bases: Iterable[Basis]) -> Basis:

@@ -42,4 +42,4 @@ def _measured(path: Path, size: int) -> Figure:
             if perf_counter() - begin > SECONDS:
                 break
     mean = len(rates) / sum(1 / rate for rate in rates)
-    return Figure(min(mean / 2, min(rates)), mean, max(rates), "measured")
+    return Figure(min(mean / 2, *rates), mean, max(rates), "measured")

@@ -1,4 +1,4 @@
-"""What a conversion or an export will take, and how the model that it makes will run here; nothing is read or written."""
+"""The forecast of a conversion or an export: what it will take here, and how its result will run."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class RunForecast:
 
 @attrs.frozen
 class Forecast(Records):
-    """What a conversion will take, and how its result will run.
+    """A conversion's time, memory and disk, and how its result will run.
 
     Attributes:
         time: of the conversion.

@@ -15,6 +15,7 @@ from fourcc.threads import thread_count
 
 READ = "read memory"  # the work whose unit is a byte
 SLOWER = 1.15  # that work may be than the slowest time that is remembered
+UNSTEADY = 0.8  # of the slowest rate that was seen, at the low end
 EASY, HARD = 0.7, 1.6  # how a table's rates are taken for the ends of a range
 
 
@@ -69,17 +70,17 @@ class KnownRates:
     def reading(self) -> Figure:
         """Bytes a second that the threads read from memory together; measured once, then remembered."""
         samples = [each for each in self._remembered.get(READ, ()) if each.threads == self.threads]
-        basis = "remembered" if samples else "measured"
+        known = bool(samples)
         if not samples:
             slow, usual, fast = reading_rates(self.threads)
             samples = [Sample(1 / fast, 1 / usual, self.threads), Sample(1 / usual, 1 / slow, self.threads)]
             remember({READ: Sample(1 / fast, 1 / usual, self.threads)})
-        slowest = max(each.wall for each in samples)
-        rates = (0.8 / slowest / max(1.0, self.crowding), 1 / samples[0].wall, 1 / min(each.processor for each in samples))
-        return Figure(*rates, basis)  # type: ignore[arg-type]  # one of the bases
+        low = UNSTEADY / max(each.wall for each in samples) / max(1.0, self.crowding)
+        high = 1 / min(each.processor for each in samples)
+        return Figure(low, 1 / samples[0].wall, high, "remembered" if known else "measured")
 
     def remembered_ratio(self, work: str) -> Figure | None:
-        """How many times as long work took here as was forecast; None where nothing is remembered on as many threads."""
+        """How many times as long work took on as many threads as was forecast; None where nothing is remembered."""
         ratios = [each.wall for each in self._remembered.get(work, ()) if each.threads == self.threads]
         return Figure(min(ratios) / SLOWER, median(ratios), max(ratios) * SLOWER, "remembered") if ratios else None
 

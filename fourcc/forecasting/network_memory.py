@@ -1,4 +1,4 @@
-"""The memory that `fourcc run` takes: the weights, the keys and values of each position, activations, and the process."""
+"""The memory that `fourcc run` takes: weights, keys and values of each position, activations, the process."""
 
 from __future__ import annotations
 

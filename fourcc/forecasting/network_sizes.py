@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from fourcc.exporters.export import ExportPlan
 
 STACKED = 3  # dimensions of a stack of experts' matrices
-DECODED = "F32"  # how products take what their kernels decode first
+FLOAT = 0  # ggml's id of float32, as which weights are multiplied that products decode first
 
 
 @attrs.frozen
@@ -101,7 +101,12 @@ def _matrix(step: Step, share: float) -> NetworkMatrix:
     fmt = registry[decision.tag]
     kernel = compute.kernel_of(fmt, decision.params)
     if kernel.level == "decode":
-        return NetworkMatrix(DECODED, weights, 4 * weights, share)
+        return NetworkMatrix(_float_tag(), weights, 4 * weights, share)
     lead, rows, cols = split_shape(step.source.shape)
     packed = decision.nbytes if kernel.packed is None else prod(lead) * kernel.packed(rows, cols)
     return NetworkMatrix(str(decision.tag), weights, packed, share)
+
+
+def _float_tag() -> str:
+    fmt = registry.foreign("ggml", FLOAT)
+    return "" if fmt is None else str(fmt.tag)

@@ -1,4 +1,4 @@
-"""What a run tells later forecasts: how many times as long a token took as was forecast."""
+"""A run's message to later forecasts: how many times as long a token took as was forecast."""
 
 from __future__ import annotations
 

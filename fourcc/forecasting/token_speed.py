@@ -45,7 +45,7 @@ def token_speed(network: NetworkSizes, rates: KnownRates) -> SpeedForecast:
     seconds = token_seconds(network, rates)
     ratio = rates.remembered_ratio(RUN)
     if ratio is not None:
-        seconds = Figure(*(seconds.middle * end for end in (ratio.low, ratio.middle, ratio.high)), "remembered")
+        seconds = ratio * seconds.middle
     unknown = sorted({each.tag for each in network.matrices if each.share and each.tag not in shipped_rates().gemv})
     return SpeedForecast(Figure.exact(1).per(seconds), _prompt(network, rates), network.read, tuple(unknown))
 

@@ -1,4 +1,4 @@
-"""What was measured of one kind of work, once."""
+"""One measurement of one kind of work."""
 
 from __future__ import annotations
 

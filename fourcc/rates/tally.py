@@ -50,7 +50,9 @@ def tallied(threads: int) -> dict[str, Sample]:
         kinds = {kind: list(tiles) for kind, tiles in _spent.items() if len(tiles) >= LEAST_TILES}
         _spent.clear()
     return {
-        kind: Sample(max(1e-12, median(cpu for cpu, _ in tiles)), max(1e-12, median(wall for _, wall in tiles)), threads)
+        kind: Sample(
+            max(1e-12, median(cpu for cpu, _ in tiles)), max(1e-12, median(wall for _, wall in tiles)), threads
+        )
         for kind, tiles in kinds.items()
     }
 

@@ -16,7 +16,7 @@ WEIGHTS = 1 << 18  # of the tile that the processor's yardstick codes
 
 @cache
 def processor_seconds() -> float:
-    """Processor time of a fixed piece of numpy's work that resembles coding of blocks: about a millisecond; the best of some."""
+    """Processor time of a millisecond's work in numpy that resembles coding of blocks: the best of some tries."""
     tile = np.linspace(-3, 3, WEIGHTS, dtype=np.float32).reshape(-1, 32)  # (blocks, 32)
     best = np.inf
     for _ in range(TRIES):

@@ -41,7 +41,11 @@ def test_what_is_there(run: Runner, folder: Path) -> None:
         object_cache.save(key, b"code")
     (folder / "half.new").write_bytes(b"")
     lines = run("cache").out.splitlines()
-    assert lines[1:] == ["kernels  2 (1 of this version of fourcc on this processor)", "size     40 bytes", "rates    none remembered"]
+    assert lines[1:] == [
+        "kernels  2 (1 of this version of fourcc on this processor)",
+        "size     40 bytes",
+        "rates    none remembered",
+    ]
     document = run("cache", "--json").document
     assert document == {
         "schema": "fourcc.cache/1",

@@ -68,7 +68,9 @@ def called(command: Sequence[str], folder: Path) -> tuple[str, float, int]:
     """What a command writes to stdout, its seconds, and its peak of resident memory."""
     env = {**os.environ, "FOURCC_CACHE": str(folder)}
     began = time.perf_counter()
-    done = subprocess.run([sys.executable, "-c", COMMAND, *command], capture_output=True, text=True, check=False, env=env)
+    done = subprocess.run(
+        [sys.executable, "-c", COMMAND, *command], capture_output=True, text=True, check=False, env=env
+    )
     seconds = time.perf_counter() - began
     if done.returncode:
         raise RuntimeError(f"{command}: {done.stderr}")
@@ -157,7 +159,8 @@ def called_run(command: Sequence[str], cache: Path) -> tuple[float, int]:
 
 def table(title: str, unit: str, rows: Sequence[Compared]) -> str:
     """A table of forecasts beside what was measured."""
-    head = f"| {title} | by the table, {unit} | remembered, {unit} | measured, {unit} | ratios | memory, MB | measured, MB |"
+    figures = f"by the table, {unit} | remembered, {unit} | measured, {unit} | ratios"
+    head = f"| {title} | {figures} | memory, MB | measured, MB |"
     lines = [head, "|---|--:|--:|--:|--:|--:|--:|"]
     for each in rows:
         ratios = f"{each.tabled / each.measured:.2f}, {each.remembered / each.measured:.2f}"
@@ -170,10 +173,9 @@ def heading(found: Mapping[str, str]) -> str:
     """The command, the machine and the versions."""
     here = machine()
     told = ", ".join(f"{name} {number}" for name, number in found.items())
-    return (
-        f"`python tests/lanes/forecasts.py`, {time.strftime('%Y-%m-%d')}: {here.cpu}, {here.usable} of {here.cores} cores,\n"
-        f"{target_name()} kernels, {here.system}; {told}."
-    )
+    day, cores = time.strftime("%Y-%m-%d"), f"{here.usable} of {here.cores} cores"
+    where = f"{here.cpu}, {cores},\n{target_name()} kernels, {here.system}; {told}."
+    return f"`python tests/lanes/forecasts.py`, {day}: {where}"
 
 
 def main() -> int:
@@ -185,7 +187,9 @@ def main() -> int:
     args = parser.parse_args()
     small = {"110M"} if args.quick else set(SHAPES)
     with tempfile.TemporaryDirectory(dir=args.dir) as name:
-        converted = table("conversion", "s", list(conversions(Path(name), [each for each in CONVERSIONS if each[0] in small])))
+        converted = table(
+            "conversion", "s", list(conversions(Path(name), [each for each in CONVERSIONS if each[0] in small]))
+        )
         print(converted)
         ran = table("run", "tokens/s", list(runs(Path(name), [each for each in RUNS if each[0] in small])))
         print(ran)
