@@ -193,6 +193,7 @@ __all__ = [
     "encode",
     "evaluate",
     "export",
+    "forecast",
     "formats",
     "measure",
     "open",

@@ -53,10 +53,10 @@ def _memory(memory: MemoryForecast) -> str:
     usual = f"about {units.short_bytes(memory.peak.middle)}, at most {units.short_bytes(memory.peak.high)}"
     if memory.cap is None:
         return usual
-    cap = units.short_bytes(memory.cap)
-    if not memory.holds:
-        return f"{usual}: more than --memory {cap}"
-    return f"{usual}: --memory {cap} holds with {memory.threads} thread{'s' * (memory.threads > 1)}"
+    if memory.refused:
+        return f"REFUSED: {memory.refused}"
+    threads = f"{memory.threads} thread{'s' * (memory.threads > 1)}"
+    return f"{usual}: --memory {units.short_bytes(memory.cap)} holds with {threads}"
 
 
 def _disk(disk: DiskForecast) -> str:
@@ -111,7 +111,7 @@ def document(forecast: Forecast) -> dict[str, object]:
         "figures": [_rounded(record) for record in forecast.records()],
         "never_measured": [*forecast.time.unknown, *(() if run is None else run.speed.unknown)],
         "memory_cap": memory.cap,
-        "memory_cap_threads": None if memory.cap is None else memory.threads,
+        "memory_refused": memory.refused or None,
         "free_bytes": disk.free,
         "fits_on_disk": disk.fits,
         "machine_memory": None if run is None else run.machine,

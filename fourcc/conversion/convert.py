@@ -16,6 +16,7 @@ from fourcc.container.tensor_mapping import tensor_fields
 from fourcc.container.writer import Writer
 from fourcc.conversion.kept_policy import numbered_as_before
 from fourcc.conversion.measured_errors import lost
+from fourcc.conversion.memory_need import Room
 from fourcc.conversion.pipeline import transcode
 from fourcc.conversion.plan import CalibrationData, Plan, plan
 from fourcc.errors import NumericError, PluginError, SourceError
@@ -28,7 +29,6 @@ from fourcc.policy import Policy
 from fourcc.progress import OnProgress, counter
 from fourcc.records import Records
 from fourcc.sources import open_source
-from fourcc.threads import thread_count
 
 _log = logging.getLogger(__name__)
 
@@ -150,16 +150,17 @@ def execute(planned: Plan, target: Path | AtomicFile, how: Execution | None = No
 
 
 def _execute(planned: Plan, output: AtomicFile, how: Execution) -> Result:
-    source, count = planned.source, thread_count(how.threads)
+    source, room = planned.source, Room(planned.steps, how)
+    room.begin()
     stamps = [identity(path) for path in source.files]
     check_space(output.target, planned.file_bytes)
-    _log.info("writing %s with %d threads: about %d bytes", output.target, count, planned.file_bytes)
+    _log.info("writing %s with %d threads: about %d bytes", output.target, room.threads, planned.file_bytes)
     with output as out:
         writer = Writer(out)
         providers: dict[Provider, int] = {}
         report = counter(planned.weights, how.progress)
         steps = numbered_as_before(source, planned.policy, planned.steps)
-        for record in transcode(steps, writer, providers, count, report):
+        for record in transcode(steps, writer, providers, room, report):
             writer.add(record)
         for name, data in planned.blobs.items():
             writer.blob(name, data)

@@ -17,6 +17,7 @@ import numpy as np
 from fourcc.block_encoding import BATCH, OF_BLOCKS
 from fourcc.dtypes import itemsize, numpy_dtype
 from fourcc.errors import FourccError
+from fourcc.feedback.correction import TOGETHER, rows_together
 from fourcc.feedback.feedback import Feedback
 from fourcc.format import Aids, Format
 from fourcc.geometry import Geometry
@@ -26,6 +27,7 @@ from fourcc.settings import Params
 TRIAL = 1 << 16  # weights of a trial
 COLUMNS = 256  # of a trial, at least
 KEPT = 17  # bytes for a weight: the original, its copy or its mask, what is decoded, and differences in float64
+FED = 60  # likewise with error feedback: the weights and the errors in float64, codes in int64
 UNKNOWN = 256  # bytes for a weight where a trial fails: the conversion will tell why
 
 Items = tuple[tuple[str, object], ...]
@@ -64,20 +66,23 @@ def encoding_bytes(
         cols: likewise.
     """
     weights, bytes_each = rows * cols, _encoding(fmt, _items(params), _items(options), feedback)
-    batched = feedback is None and all(part.reach in OF_BLOCKS for part in fmt.parts)
-    at_once = min(weights, BATCH) if batched else weights
-    return KEPT * weights + max(0, bytes_each - KEPT) * at_once
+    kept = KEPT if feedback is None else FED
+    if feedback is not None:
+        at_once = cols * min(rows, rows_together(fmt, cols) or rows)
+    else:
+        at_once = min(weights, BATCH) if all(part.reach in OF_BLOCKS for part in fmt.parts) else weights
+    return kept * weights + max(0, bytes_each - kept) * at_once
 
 
 def _items(params: Params) -> Items:
     return tuple(sorted(params.items()))
 
 
-def _trial_geometry(fmt: Format, params: Params) -> Geometry:
-    """A matrix of whole blocks with about `TRIAL` weights."""
+def _trial_geometry(fmt: Format, params: Params, weights: int = TRIAL) -> Geometry:
+    """A matrix of whole blocks with about so many weights."""
     width, height = fmt.width(params) or COLUMNS, fmt.block[0] or 1
     cols = -(-COLUMNS // width) * width
-    return Geometry(height * max(1, TRIAL // (cols * height)), cols, params)
+    return Geometry(height * max(1, weights // (cols * height)), cols, params)
 
 
 @lru_cache(256)
@@ -93,7 +98,7 @@ def _decoding(fmt: Format, params: Items) -> int:
 @lru_cache(256)
 def _encoding(fmt: Format, params: Items, options: Items, feedback: Feedback | None) -> int:
     """Bytes for a weight that encoding and measuring takes."""
-    geom = _trial_geometry(fmt, dict(params))
+    geom = _trial_geometry(fmt, dict(params), TRIAL if feedback is None else TOGETHER)
     w = np.sin(np.arange(geom.rows * geom.cols, dtype=np.float32) * 2.4).reshape(geom.rows, geom.cols)
     aids = Aids(np.ones(geom.cols, np.float32), np.eye(geom.cols, dtype=np.float32))
     encoder = MatrixEncoder(fmt, geom, dict(options), aids, feedback=feedback)

@@ -12,6 +12,7 @@ import attrs
 
 from fourcc.container.index import Provider
 from fourcc.conversion.measured_errors import lost
+from fourcc.conversion.memory_need import Room
 from fourcc.conversion.pipeline import Step, transcode
 from fourcc.conversion.plan import CalibrationData, Plan, plan
 from fourcc.errors import NumericError, PluginError, SourceError, UsageError
@@ -26,7 +27,6 @@ from fourcc.files.write import check_space, check_target
 from fourcc.policy import Policy
 from fourcc.progress import counter
 from fourcc.sources.source import Source
-from fourcc.threads import thread_count
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -226,16 +226,19 @@ def execute_export(
 
 
 def _execute(planned: ExportPlan, targets: Mapping[Path, bytes], how: Execution) -> ExportResult:
-    count = thread_count(how.threads)
+    room = Room(planned.steps, how, planned.layout.gathered)
+    room.begin()
     source, (target, *beside) = planned.source, targets
     stamps = [identity(path) for path in source.files]
     check_space(target, planned.file_bytes)
-    _log.info("writing %s with %d threads: %s, about %d bytes", target, count, planned.kind.name, planned.file_bytes)
+    _log.info(
+        "writing %s with %d threads: %s, about %d bytes", target, room.threads, planned.kind.name, planned.file_bytes
+    )
     with Files(target, planned.layout) as files:
         sink = PlacedFile(files.output, planned.layout)
         providers: dict[Provider, int] = {}
         report = counter(planned.weights, how.progress)
-        records = list(transcode(planned.steps, sink, providers, count, report))
+        records = list(transcode(planned.steps, sink, providers, room, report))
         sink.finish(planned.layout.nbytes)
         for path, stamp in zip(source.files, stamps, strict=True):
             if identity(path) != stamp:

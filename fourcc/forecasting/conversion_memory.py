@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import attrs
 
-from fourcc.conversion.memory_need import COMPILER, peak_bytes
+from fourcc.conversion.memory_need import Room
+from fourcc.errors import UsageError
 from fourcc.execution import Execution
 from fourcc.forecasting.figure import Figure
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from fourcc.conversion.plan import Plan
     from fourcc.exporters.export import ExportPlan
 
-TYPICAL = 1.1  # of the bound without the compiler, where kernels are compiled already
+USUAL, LITTLE = 0.9, 0.75  # of the bound, which allows for the worst
 
 
 @attrs.frozen
@@ -25,32 +25,24 @@ class MemoryForecast:
     Attributes:
         peak: bytes that are resident at most; the high end is a bound.
         cap: bytes that were allowed; None: no cap.
-        threads: that work at once below the cap; 0: not even one can.
+        threads: that work at once, with a cap as many as it has room for.
+        refused: why the cap cannot be kept; empty where it can, or where there is none.
     """
 
     peak: Figure
     cap: int | None
     threads: int
-
-    @property
-    def holds(self) -> bool | None:
-        """Whether the cap can be kept; None where there is none."""
-        return None if self.cap is None else self.threads > 0
+    refused: str = ""
 
 
 def conversion_memory(planned: Plan | ExportPlan, threads: int, cap: int | None) -> MemoryForecast:
-    """The memory of a plan on some threads, or on as many fewer as a cap leaves."""
-    fitting = threads if cap is None else _fitting(planned, threads, cap)
-    bound = _bound(planned, max(1, fitting))
-    without_compiler = bound - COMPILER * ("numba" not in sys.modules)
-    usual = min(bound, TYPICAL * without_compiler)
-    return MemoryForecast(Figure(0.85 * usual, usual, bound, "table"), cap, fitting)
-
-
-def _fitting(planned: Plan | ExportPlan, threads: int, cap: int) -> int:
-    """The most threads whose tiles a cap has room for; 0: none."""
-    return next((count for count in range(threads, 0, -1) if _bound(planned, count) <= cap), 0)
-
-
-def _bound(planned: Plan | ExportPlan, threads: int) -> int:
-    return peak_bytes(planned, Execution(threads=threads))  # type: ignore[arg-type]  # it asks for the steps alone
+    """The memory of a plan on some threads, or on as many fewer as a cap has room for."""
+    layout = getattr(planned, "layout", None)  # of an export, which gathers some tensors
+    gathered = {} if layout is None else layout.gathered
+    room = Room(planned.steps, Execution(threads=threads, memory=cap), gathered)
+    bound, refused = room.peak, ""
+    try:
+        room.refuse_unfit()
+    except UsageError as error:
+        refused = str(error)
+    return MemoryForecast(Figure(LITTLE * bound, USUAL * bound, bound, "calculated"), cap, room.threads, refused)

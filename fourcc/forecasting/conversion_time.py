@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from fourcc.compute import coding
 from fourcc.conversion.plan import Plan
 from fourcc.forecasting.figure import Figure
 from fourcc.forecasting.file_reading import file_reading
@@ -22,11 +23,13 @@ if TYPE_CHECKING:
     from fourcc.conversion.pipeline import Step
     from fourcc.exporters.export import ExportPlan
     from fourcc.forecasting.known_rates import KnownRates
+    from fourcc.tags import FourCC
 
 START = Figure(0.4, 0.7, 1.5, "table")  # seconds in which a process starts, loads what it needs, and ends
 TENSOR = Figure(0.0003, 0.0006, 0.002, "table")  # seconds a tensor, however small
 WRITE = Figure(3e-10, 6e-10, 4e-9, "table")  # seconds a byte that is written, with checksums and flushing to the disk
 HASH = Figure(1e-10, 1.5e-10, 3e-10, "table")  # seconds a byte of a source's digest, from the system's cache
+COMPILE = Figure(0.5, 2, 8, "table")  # seconds of the kernels of a format that are not on the disk yet
 COPY = Figure(1e-10, 3e-10, 6e-10, "table")  # seconds of a thread for a byte that is copied
 
 
@@ -56,7 +59,7 @@ def conversion_time(planned: Plan | ExportPlan, rates: KnownRates) -> TimeForeca
     for kind, cost in costs.items():
         busy += Figure.exact(0) if cost is None else cost * work[kind]
     coded = (busy * (1 / rates.threads)).at_least(_reading(planned))
-    fixed = START + TENSOR * len(planned.steps) + WRITE * planned.file_bytes + _digest(planned)
+    fixed = START + _compiling(planned.steps) + TENSOR * len(planned.steps) + WRITE * planned.file_bytes + _digest(planned)
     unknown = tuple(kind for kind, cost in costs.items() if cost is None)
     return TimeForecast(coded + fixed, rates.threads, unknown)
 
@@ -86,6 +89,21 @@ def _cost(kind: str, rates: KnownRates) -> Figure | None:
         known = rates.cost(" ".join(word for word in words if "=" not in word))
         return None if known is None else attrs.evolve(known, low=known.low / 2, high=3 * known.high, basis="table")
     return known
+
+
+def _compiling(steps: Sequence[Step]) -> Figure:
+    """The time of kernels that are compiled first; it counts for every format and options that large work needs."""
+    weights = Counter[FourCC]()
+    for step in steps:
+        weights[step.decision.tag] += 0 if step.decision.keep else prod(step.source.shape)
+    wanted = {(step.decision.tag, str(step.decision.options)): step for step in steps if not step.decision.keep}
+    large = [step for step in wanted.values() if weights[step.decision.tag] >= coding.WORTH_COMPILING]
+    cold = [step for step in large if not _compiled(step)]
+    return COMPILE * len(cold)
+
+
+def _compiled(step: Step) -> bool:
+    return coding.ready(registry[step.decision.tag], step.decision.params, step.decision.options)
 
 
 def _reading(planned: Plan | ExportPlan) -> Figure:

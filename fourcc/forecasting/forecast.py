@@ -112,7 +112,7 @@ def forecast_of(planned: Plan | ExportPlan, how: Execution | None = None, output
     how = how or Execution()
     threads = thread_count(how.threads)
     memory = conversion_memory(planned, threads, how.memory)
-    time = conversion_time(planned, KnownRates(max(1, min(threads, memory.threads))))
+    time = conversion_time(planned, KnownRates(memory.threads))
     run, not_run = None, ""
     try:
         run = _run(planned, KnownRates(threads))
