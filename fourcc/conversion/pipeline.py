@@ -25,11 +25,12 @@ from fourcc.geometry import Geometry, split_shape
 from fourcc.matrix_encoder import MatrixEncoder, refuse_nonfinite, way_of_plugin
 from fourcc.metrics import ErrorSums
 from fourcc.plugins.registry import registry
+from fourcc.rates.tally import remember_tallied
 from fourcc.sources.source import SourceTensor
 from fourcc.spec import FormatSpec
 from fourcc.tags import FourCC
 from fourcc.threads import Once, Task, in_order
-from fourcc.tiles import TILE_WEIGHTS, decoded_rows, read_tile, tile_bounds
+from fourcc.tiles import TILE_WEIGHTS, decoded_rows, decoded_tile, read_tile, tile_bounds
 
 if TYPE_CHECKING:
     from fourcc.conversion.memory_need import Room
@@ -104,6 +105,7 @@ def transcode(
         how = "copied" if step.copied else "kept" if step.decision.keep else "encoded"
         tell(record, how, step.source.tag, time.monotonic() - began)
         yield record
+    remember_tallied(room.threads)
 
 
 def _tasks(step: Step, whole: int, factors: Factors) -> Iterator[Task[_Tile | None]]:
@@ -166,7 +168,7 @@ def _encode(
     first: int,
     last: int,
 ) -> _Tile:
-    original = read_tile(source, stored, matrix, first, last).decode()
+    original = decoded_tile(source, stored, matrix, first, last, encoder.whole)
     parts, sums = encoder.tile(original, shared(), first)
     return _Tile(first, original.size, parts, sums)
 

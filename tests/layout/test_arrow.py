@@ -26,7 +26,7 @@ LAYERS = [
     {"example", "execution", "part", "records"},
     {"exchange", "matrix_view", "packing", "spec"},
     {"block_layout", "compute"},
-    {"block_decoding", "grid"},
+    {"block_decoding", "grid", "rates"},
     {"format"},
     {"block_encoding", "plugins", "parts"},
     {"formats", "tiles", "policy", "scaffold", "feedback"},
@@ -38,7 +38,7 @@ LAYERS = [
     {"exporters"},
     {"calibration"},
     {"quantizing"},
-    {"reporting"},
+    {"forecasting", "reporting"},
     {"bench"},  # beside `compute`, bench is the only folder that imports kernels, for its rooflines
     {"cli"},
 ]
