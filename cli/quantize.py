@@ -11,6 +11,7 @@ import typer
 from fourcc.cli.render import plan_table, quantize_tables, terminal
 from fourcc.cli.shared import budget_options, completion, options
 from fourcc.cli.shared.budget_options import BudgetStages
+from fourcc.cli.shared.execution_options import AskedExecution
 from fourcc.cli.shared.feedback_options import feedback_choice
 from fourcc.errors import UsageError
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from fourcc.feedback.feedback import Feedback
     from fourcc.quantizing.container import Container
     from fourcc.quantizing.request import Quantization
+    from fourcc.quantizing.result import Quantized
     from fourcc.quantizing.work import QuantizationWork
 
 EPILOG = """\b
@@ -168,7 +170,8 @@ def _show(work: QuantizationWork, *, quiet: bool, as_json: bool) -> None:
     """Shows what would be written."""
     planned, notes = work.shown()
     terminal.notes(notes, quiet=quiet)
-    plan_table.show(planned, as_json=as_json)
+    output = Path(work.container.spelled) if work.container.spelled else None
+    plan_table.show(planned, AskedExecution(threads=work.means.threads).forecast(planned, output), as_json=as_json)
 
 
 def _do(work: QuantizationWork, stages: BudgetStages, force: bool, quiet: bool, as_json: bool) -> None:  # noqa: FBT001 - flags of the command
@@ -177,6 +180,12 @@ def _do(work: QuantizationWork, stages: BudgetStages, force: bool, quiet: bool, 
     stages.clear()
     terminal.notes(made.notes, quiet=quiet)
     if as_json:
-        quantize_tables.show_document(work.container.spelled, made)
+        quantize_tables.show_document(_written(work, made), made)
     elif not quiet:
-        quantize_tables.show(work.container.spelled, made)
+        quantize_tables.show(_written(work, made), made)
+
+
+def _written(work: QuantizationWork, made: Quantized) -> str:
+    """The output as the user spelled it; of shards, their list or the first."""
+    output = work.container.output
+    return work.container.spelled if made.path.name == output.name else str(output.with_name(made.path.name))

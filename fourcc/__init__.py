@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from fourcc.exporters.layout import ExportKind as ExportKind
     from fourcc.exporters.layout import Layout as Layout
     from fourcc.feedback.feedback import Feedback as Feedback
+    from fourcc.forecasting.by_path import forecast as forecast
     from fourcc.format import Aids as Aids
     from fourcc.format import Blocks as Blocks
     from fourcc.format import Format as Format
@@ -133,6 +134,7 @@ _HOMES = {
     "encode": "fourcc.encoding:encode",
     "evaluate": "fourcc.models.evaluation:evaluate",
     "export": "fourcc.exporters.by_path:export",
+    "forecast": "fourcc.forecasting.by_path:forecast",
     "formats": "fourcc.formats",
     "join": "fourcc.container.resharding:join",
     "measure": "fourcc.calibration.measure:measure",
@@ -195,6 +197,7 @@ __all__ = [
     "encode",
     "evaluate",
     "export",
+    "forecast",
     "formats",
     "join",
     "measure",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from math import prod
@@ -188,7 +187,7 @@ class QuantizationWork:
             steps = [(str(record.tag), prod(record.shape), record.nbytes) for record in model.index.tensors]
             return quantized_of(self.container, steps, path, notes, divergence, files)
         kind = self._kind_with(divergence)
-        source = self.stack.enter_context(open_model_bin(self.source.files[0], fd=os.dup(model.file.files[0].fd)))
+        source = self.stack.enter_context(open_model_bin(self.source.files[0], fd=model.another_fd()))
         exported = plan_export(source, kind)
         targets = self._targets(exported, force=force)
         return attrs.evolve(self._exported(exported, targets, notes), divergence=divergence)
