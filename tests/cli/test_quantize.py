@@ -79,12 +79,13 @@ def test_document(run: Runner, folder: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", [False, True])
 @pytest.mark.parametrize("suffix", [".bin", ".gguf"])
-def test_shards(run: Runner, folder: Path, tmp_path: Path, suffix: str, text: bool) -> None:
+def test_shards(run: Runner, tiny: Path, tmp_path: Path, suffix: str, text: bool) -> None:
     """Whatever is written may be cut, with a text and without; joined it is what one file would be."""
-    (tmp_path / "text.txt").write_text("one two three four five six seven eight nine ten " * 40)
-    rules = ["--format", "Q8_0", *(["--calibration-text", tmp_path / "text.txt"] if text else []), "-q"]
-    assert run("quantize", folder, "-o", tmp_path / f"one{suffix}", *rules).code == 0
-    told = run("quantize", folder, "-o", tmp_path / f"x{suffix}", *rules, "--shard-size", "20kB", "--json").document
+    (tmp_path / "text.txt").write_text(tiny.with_name("heldout.txt").read_text()[:3000])
+    rules = ["--format", "Q4_0,F16", "-z", tiny.with_name("tiny_tokenizer.bin"), "-q"]
+    rules += ["--calibration-text", tmp_path / "text.txt"] if text else []
+    assert run("quantize", tiny, "-o", tmp_path / f"one{suffix}", *rules).code == 0
+    told = run("quantize", tiny, "-o", tmp_path / f"x{suffix}", *rules, "--shard-size", "99kB", "--json").document
     first = "x.index.json" if suffix == ".bin" else sorted(tmp_path.glob("x-*.gguf"))[0].name
     assert told["output"] == str(tmp_path / first)
     assert len(told["beside"]) == len(list(tmp_path.glob(f"x-*{suffix}"))) - (suffix == ".gguf")
