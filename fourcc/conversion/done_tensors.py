@@ -136,7 +136,7 @@ def notes_on(out: Unfinished, found: Mapping[str, TensorRecord], count: int, *, 
         return []
     again = [name for name in out.done if name not in found]
     if not out.done:
-        return ["there was no unfinished work to go on with: all is done anew"]
+        return ["there was nothing to resume, so all tensors were written"]
     notes = [f"{len(found)} of {count} tensors were done before"]
     if again:
         what = "it is" if len(again) == 1 else "they are"
