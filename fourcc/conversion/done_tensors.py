@@ -31,7 +31,7 @@ class Unfinished(Protocol):
 
     @property
     def done(self) -> Mapping[str, Record]:
-        """What the journal says of each tensor that is done, by name."""
+        """The journal's entry of each tensor that is done, by name."""
 
     def add(self, key: str, record: Record) -> None:
         """Notes that a tensor's bytes are written."""

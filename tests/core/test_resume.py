@@ -136,7 +136,7 @@ def test_nothing_to_go_on_with(model: Path, whole: bytes, output: Path) -> None:
 
 
 def test_other_work_is_refused(model: Path, output: Path) -> None:
-    """What differs is named: the policy, and the tensors' formats."""
+    """Each fact that differs is named: the policy, and the tensors' formats."""
     interrupted(model, output, 6)
     with pytest.raises(UsageError) as caught:
         converted(model, output, resume=True, format="Q6_K,Q8_0,F16")

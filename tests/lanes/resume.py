@@ -87,11 +87,15 @@ def model(path: Path, tensors: int, side: int) -> Path:
 
 
 def begun(words: Sequence[str], told: Path) -> int:
-    """A child that runs a command; gives its process id. Its standard streams lead nowhere."""
+    """A child that runs a command; gives its process id once it begins. Its standard streams lead nowhere."""
+    ready, tells = os.pipe()
     child = os.fork()
     if child:
+        os.close(tells)
+        os.read(ready, 1)
+        os.close(ready)
         return child
-    code = 70
+    code = 130  # an interrupt before the command begins
     try:
         nowhere = os.open(os.devnull, os.O_RDWR)
         for stream in range(3):
@@ -100,6 +104,7 @@ def begun(words: Sequence[str], told: Path) -> int:
         logger = logging.getLogger("fourcc")
         logger.addHandler(_Teller(told))
         logger.setLevel(logging.INFO)
+        os.write(tells, b".")
         code = command_line(list(words))
     finally:
         os._exit(code)
