@@ -17,6 +17,7 @@ import attrs
 
 from fourcc.container.layout import MAGIC
 from fourcc.errors import SourceError
+from fourcc.files.part_names import refuse_unfinished
 from fourcc.files.read import ReadFile
 from fourcc.files.signatures import HEAD_BYTES, known, looks_like, marked
 from fourcc.networks import unheeded
@@ -70,6 +71,7 @@ def open_source(path: str | Path, tokenizer: str | Path | None = None) -> Source
     path = Path(path)
     _refuse_address(path)
     _refuse_hub_name(path)
+    refuse_unfinished(path)
     source = _open_folder(path) if path.is_dir() else _open_file(path)
     source = source if tokenizer is None else _with_tokenizer(source, Path(tokenizer))
     _log.info("opened %s: %s, %d tensors, files: %d", path, source.kind, len(source.tensors), len(source.files))
