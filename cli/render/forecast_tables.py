@@ -54,7 +54,7 @@ def _memory(memory: MemoryForecast) -> str:
     if memory.cap is None:
         return usual
     if memory.refused:
-        return f"REFUSED: {memory.refused}"
+        return f"refused: {memory.refused}"
     threads = f"{memory.threads} thread{'s' * (memory.threads > 1)}"
     return f"{usual}: --memory {units.short_bytes(memory.cap)} holds with {threads}"
 
@@ -63,8 +63,8 @@ def _disk(disk: DiskForecast) -> str:
     size = f"{units.short_bytes(disk.output)} to write"
     if disk.free is None:
         return size
-    fits = "it fits" if disk.fits else "TOO LITTLE"
-    return f"{size}, {units.short_bytes(disk.free)} free in {disk.folder}: {fits}"
+    free = f"{units.short_bytes(disk.free)} free in {disk.folder}"
+    return f"{size}, {free}: it fits" if disk.fits else f"{size}, but only {free}: it does not fit"
 
 
 def _speed(run: RunForecast) -> str:

@@ -19,10 +19,10 @@ from pathlib import Path
 SECONDS, MEGABYTES = 5.0, 200.0
 COMMAND = """
 import sys
-from fourcc.bench.models.trial import peak_bytes
+from fourcc.resident import peak_resident_bytes
 from fourcc.cli.app import main
 code = main(sys.argv[1:])
-print(f"{peak_bytes()}", file=sys.stderr)
+print(peak_resident_bytes(), file=sys.stderr)
 sys.exit(code)
 """
 POLICY = """
