@@ -71,14 +71,16 @@ class KnownRates:
     def reading(self) -> Figure:
         """Bytes a second that the threads read from memory together; measured a few times, then remembered."""
         samples = [each for each in self._remembered.get(READ, ()) if each.threads == self.threads]
-        known = len(samples) >= MEASURED
+        known, slowest = len(samples) >= MEASURED, max((each.wall for each in samples), default=0.0)
         if not known:
             slow, usual, fast = reading_rates(self.threads)
-            remember({READ: Sample(1 / fast, 1 / usual, self.threads)})
-            samples += [Sample(1 / fast, 1 / usual, self.threads), Sample(1 / usual, 1 / slow, self.threads)]
-        low = UNSTEADY / max(each.wall for each in samples) / max(1.0, self.crowding)
+            samples.append(Sample(1 / fast, 1 / usual, self.threads))
+            remember({READ: samples[-1]})
+            slowest = max(slowest, 1 / slow)
+        low = UNSTEADY / slowest / max(1.0, self.crowding)
         high = 1 / min(each.processor for each in samples)
-        return Figure(low, 1 / median(each.wall for each in samples), high, "remembered" if known else "measured")
+        middle = 1 / median(each.wall for each in samples)
+        return Figure(low, middle, high, "remembered" if known else "measured")
 
     def remembered_ratio(self, work: str) -> Figure | None:
         """How many times as long work took on as many threads as was forecast; None where nothing is remembered."""
