@@ -3,8 +3,8 @@
     python tests/lanes/forecasts.py --dir FOLDER [--quick] [--write]
 
 Models of random weights are converted, and what they become is run, in processes of their own, on an otherwise idle
-machine. Each conversion is forecast twice: before this machine remembers any rate, and after it was done once; it is measured
-twice, of which the faster counts.
+machine. Each conversion is forecast twice: before this machine remembers any rate, and after it was done once; it is
+measured twice, of which the faster counts.
 `--write` puts the tables into specs/forecast.md.
 """
 
