@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from math import prod
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 import attrs
@@ -33,6 +34,8 @@ from fourcc.tiles import TILE_WEIGHTS, decoded_rows, decoded_tile, read_tile, ti
 
 if TYPE_CHECKING:
     from fourcc.conversion.memory_need import Room
+
+NONE_DONE: Mapping[str, TensorRecord] = MappingProxyType({})
 
 
 class TensorSink(Protocol):
@@ -69,6 +72,7 @@ def transcode(
     providers: dict[Provider, int],
     room: Room,
     report: Callable[[str, int], None],
+    done: Mapping[str, TensorRecord] = NONE_DONE,
 ) -> Iterator[TensorRecord]:
     """Writes the parts of every tensor and yields its record; add it to the writer before asking for the next one.
 
@@ -78,16 +82,21 @@ def transcode(
         providers: the file's, numbered in the order in which they appear; extended here.
         room: how many tiles are worked on at once, and what memory they may take.
         report: called after every tile with the tensor's name and the tile's number of weights.
+        done: records, but for their providers' numbers, of the tensors whose parts are already written.
     """
     budget = 2 * room.threads * TILE_WEIGHTS
     encoded: Counter[FourCC] = Counter()  # weights that a format has to encode
     for step in steps:
         encoded[step.decision.tag] += 0 if step.decision.keep else prod(step.source.shape)
     factors = Factors()
-    works = ((step, _tasks(step, encoded[step.decision.tag], factors)) for step in steps)
+    left = (step for step in steps if step.source.name not in done)
+    works = ((step, _tasks(step, encoded[step.decision.tag], factors)) for step in left)
     tiles = in_order(room.tasks(works, factors.forget), room.threads, budget)
     for step in steps:
         began = time.monotonic()
+        if step.source.name in done:
+            yield done[step.source.name]._replace(provider=number_of(providers, provider_of(step)))
+            continue
         if step.copied:
             record = _copy(step, writer, providers)
             report(step.source.name, prod(step.source.shape))
