@@ -21,6 +21,7 @@ from fourcc.conversion.plan import CalibrationData, Plan, plan
 from fourcc.errors import NumericError, PluginError, SourceError
 from fourcc.execution import Execution
 from fourcc.feedback.feedback import Feedback
+from fourcc.files.backing import backing_of, use_whole
 from fourcc.files.read import ReadFile, identity
 from fourcc.files.write import AtomicFile, check_name, check_space, check_target
 from fourcc.format import Aids
@@ -152,6 +153,7 @@ def execute(planned: Plan, target: Path | AtomicFile, how: Execution | None = No
 def _execute(planned: Plan, output: AtomicFile, how: Execution) -> Result:
     source, count = planned.source, thread_count(how.threads)
     stamps = [identity(path) for path in source.files]
+    use_whole(source.files)
     check_space(output.target, planned.file_bytes)
     _log.info("writing %s with %d threads: about %d bytes", output.target, count, planned.file_bytes)
     with output as out:
@@ -180,8 +182,10 @@ def _execute(planned: Plan, output: AtomicFile, how: Execution) -> Result:
 
 
 def _source_record(kind: str, path: Path) -> SourceRecord:
-    """Kind, length and XXH3-128 of a source's file, which is read once more from end to end."""
-    digest = xxh3_128()
+    """Kind, length and XXH3-128 of a source's file: one of this machine is read once more from end to end."""
+    backing, digest = backing_of(path), xxh3_128()
+    if backing is not None:
+        return SourceRecord(kind, path.stat().st_size, backing.digest())
     with closing(ReadFile(path, SourceError)) as file:
         for start in range(0, file.size, 1 << 20):
             digest.update(file.read(start, min(1 << 20, file.size - start)))

@@ -20,6 +20,7 @@ from fourcc.exporters.fitting_formats import fitted_steps, replacement
 from fourcc.exporters.layout import ExportKind, Layout
 from fourcc.exporters.writing import Files, PlacedFile
 from fourcc.feedback.feedback import Feedback
+from fourcc.files.backing import use_whole
 from fourcc.files.folder_write import check_folder
 from fourcc.files.read import identity
 from fourcc.files.write import check_space, check_target
@@ -229,6 +230,7 @@ def _execute(planned: ExportPlan, targets: Mapping[Path, bytes], how: Execution)
     count = thread_count(how.threads)
     source, (target, *beside) = planned.source, targets
     stamps = [identity(path) for path in source.files]
+    use_whole(source.files)
     check_space(target, planned.file_bytes)
     _log.info("writing %s with %d threads: %s, about %d bytes", target, count, planned.kind.name, planned.file_bytes)
     with Files(target, planned.layout) as files:

@@ -11,7 +11,7 @@ from tests.layout.source import modules, nodes_of
 LAYERS = [
     {"arrays", "errors", "metrics", "kernels", "dtypes", "installation", "naming", "progress", "settings", "tags"},
     {"drawing", "files", "geometry", "networks", "threads"},
-    {"example", "execution", "part", "records"},
+    {"example", "execution", "hub", "part", "records"},
     {"exchange", "matrix_view", "packing", "spec"},
     {"block_layout", "compute"},
     {"block_decoding", "grid"},

@@ -1,0 +1,302 @@
+"""Models on a hub as files and folders of this machine: which of a repository's files make a model, and how they come."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import attrs
+
+from fourcc.errors import FourccError, SourceError, UsageError, listed
+from fourcc.hub import cache
+from fourcc.hub.address import downloaded, pinned
+from fourcc.hub.library import hosts, library, offline
+from fourcc.hub.listing import Entry, Listing, listing
+from fourcc.hub.mirror import Mirror
+from fourcc.hub.names import FileAddress, HubName, checked_path, read_name
+from fourcc.hub.ranges import Remote
+from fourcc.sources.config_json import MAX_CONFIG
+from fourcc.sources.folder import models_among
+from fourcc.sources.json_text import parse_object
+from fourcc.sources.safetensors import MAX_HEADER
+from fourcc.sources.tokenizer import MAX_TOKENIZER, OTHER_TEMPLATES
+
+_log = logging.getLogger(__name__)
+Way = Literal["download", "ranges", "stream"]
+SMALL = frozenset(
+    {
+        "config.json",
+        "generation_config.json",
+        "hf_quant_config.json",
+        "adapter_config.json",
+        "quantize_config.json",
+        "tokenizer.json",
+        "tokenizer.model",
+        "tokenizer_config.json",
+        "special_tokens_map.json",
+        "added_tokens.json",
+        "vocab.json",
+        "merges.txt",
+        "chat_template.jinja",
+        "README.md",
+    }
+)
+SHOWN = 12  # names in a message
+_INDEX = ".safetensors.index.json"
+
+
+@attrs.frozen
+class Reach:
+    """How a model that lies elsewhere is read.
+
+    Attributes:
+        way: ``download``: as files of huggingface_hub's cache, for work that uses all weights; ``ranges``: only what
+            is read; ``stream``: ranges first, then file after file as a whole, each in the place of the one before.
+        scratch: the folder for the files of ``stream``; None: the system's for temporary files.
+    """
+
+    way: Way = "download"
+    scratch: Path | None = None
+
+
+DOWNLOAD = Reach()
+RANGES = Reach("ranges")
+
+
+@attrs.frozen
+class Files:
+    """The files of one model in a repository.
+
+    Attributes:
+        folder: their folder in the repository; empty: its root.
+        opened: what is opened, from there; empty: the folder.
+        weights: files that hold weights, by their names from there.
+        small: the others.
+    """
+
+    folder: str
+    opened: str
+    weights: dict[str, Entry]
+    small: dict[str, Entry]
+
+
+@contextmanager
+def located(path: Path, reach: Reach) -> Iterator[Path]:
+    """A path on this machine for what may be a model elsewhere; while it is open, the path may be read.
+
+    Args:
+        path: what the user gave. What lies here under that name is taken before anything else.
+        reach: how the bytes come.
+
+    Raises:
+        SourceError: the hub has no such model, or does not give it; it holds none, or more than one.
+        FileNotFoundError: the path names nothing here, and cannot be a model elsewhere.
+        UsageError: the package huggingface_hub is missing.
+        OSError: the network or the disk fails.
+    """
+    name = elsewhere(path)
+    if name is None:
+        yield path
+        return
+    if isinstance(name, FileAddress):
+        with _at_address(name, reach) as place:
+            yield place
+        return
+    found = _listing(name)
+    if found is None:
+        yield _in_cache(name)
+        return
+    files = _files(found)
+    if reach.way == "download" or all(cache.cached(found, entry) for entry in files.weights.values()):
+        yield _downloaded(found, files)
+        return
+    with _mirrored(found, files, reach) as place:
+        yield place
+
+
+def elsewhere(path: Path) -> HubName | FileAddress | None:
+    """The model elsewhere that a path names; None where something lies here, or the name cannot be one of a hub."""
+    if path.exists():
+        return None
+    name = read_name(path)
+    if name is None or (isinstance(name, HubName) and not name.explicit and Path(path.parts[0]).exists()):
+        return None
+    try:
+        library()
+    except UsageError as error:
+        if isinstance(name, HubName) and not name.explicit:
+            what = f"No such file or directory. If that is the name of a model on a hub: {error.hint}"
+            raise FileNotFoundError(errno.ENOENT, what, str(path)) from error
+        error.file = str(name)
+        raise
+    return read_name(path, hosts())
+
+
+def _listing(name: HubName) -> Listing | None:
+    """What the hub says that the repository holds; None where it cannot be asked, and the cache may know."""
+    if offline():
+        return None
+    try:
+        return listing(name)
+    except FourccError as error:
+        if not name.explicit:
+            error.what = f"no such file or folder is here, and {error.what}"
+        raise
+    except OSError as error:
+        if cache.snapshot(name) is not None:
+            _log.info("the hub cannot be asked (%s): using its cache", error)
+            return None
+        if not name.explicit:
+            what = f"No such file or directory; and as the name of a model on a hub it {error.strerror}"
+            raise OSError(error.errno, what, str(name)) from error
+        raise
+
+
+def _in_cache(name: HubName) -> Path:
+    """The model in the cache, without a network. Raises SourceError where it is not there."""
+    folder = cache.snapshot(name)
+    if folder is None or not (folder / name.inside).exists():
+        hint = "Unset HF_HUB_OFFLINE, or download the model while there is a network."
+        what = "not in huggingface_hub's cache, and HF_HUB_OFFLINE forbids to ask the hub"
+        raise SourceError(what, file=str(name), hint=hint)
+    return folder / name.inside
+
+
+# -- which files
+
+
+def _files(found: Listing) -> Files:
+    """The files of the one model that is asked for. Raises SourceError where there is none, or more than one."""
+    inside = found.name.inside
+    if inside in found.entries:
+        folder, _, chosen = inside.rpartition("/")
+    else:
+        folder, chosen = inside, ""
+    below = found.below(folder)
+    if not below:
+        raise SourceError("the repository has no such file or folder", file=str(found.name), hint=_offer(found))
+    named = chosen or _only_model(found, below)
+    weights = _weights(found, below, named)
+    beside = {path: entry for path, entry in below.items() if _is_small(path, named)}
+    whole = not chosen or named.endswith((".safetensors", _INDEX))
+    return Files(folder, chosen, weights, beside if whole else {})
+
+
+def _is_small(path: str, index: str) -> bool:
+    return path in SMALL or path == index or (path.startswith(OTHER_TEMPLATES) and path.endswith(".jinja"))
+
+
+def _only_model(found: Listing, below: dict[str, Entry]) -> str:
+    """The file that stands for a folder's one model."""
+    names = sorted(path for path in below if "/" not in path)
+    models, _ = models_among(names)
+    if len(models) == 1:
+        return models[0]
+    if not models:
+        what = "the repository holds no safetensors and no GGUF file here"
+        raise SourceError(what, file=str(found.name), hint=_offer(found))
+    what = f"the repository holds more than one model: {listed(models, SHOWN)}"
+    raise SourceError(what, file=str(found.name), hint=f"Name one of them: {_spelled(found, models[0])}")
+
+
+def _offer(found: Listing) -> str | None:
+    """Models elsewhere in the repository, as the end of a message."""
+    models = [path for path in sorted(found.entries) if path.endswith((".gguf", _INDEX, ".safetensors", "model.bin"))]
+    firsts = [path for path in models if "-of-" not in path or "-00001-of-" in path]
+    pickles = [path for path in found.entries if path.endswith((".bin", ".pt", ".pth", ".ckpt"))]
+    if firsts:
+        return f"It has {listed(firsts, SHOWN)}. Name one of them: {_spelled(found, firsts[0])}"
+    if pickles:
+        return f"It has {listed(sorted(pickles), 4)}: a pickle can execute code, and is neither downloaded nor read."
+    return None
+
+
+def _spelled(found: Listing, path: str) -> str:
+    return str(attrs.evolve(found.name, inside=path))
+
+
+def _weights(found: Listing, below: dict[str, Entry], named: str) -> dict[str, Entry]:
+    """The files with the weights of a model, by the file that stands for it."""
+    if named.endswith(_INDEX):
+        return _of_index(found, below, named)
+    stem, _, rest = named.rpartition("-of-")
+    if stem and named.endswith((".safetensors", ".gguf")):
+        start = stem.rpartition("-")[0]
+        return {path: entry for path, entry in below.items() if path.startswith(f"{start}-") and path.endswith(rest)}
+    if named.endswith(".safetensors") and found.name.inside.rpartition("/")[2] != named:
+        return {path: entry for path, entry in below.items() if path.endswith(".safetensors") and "/" not in path}
+    return {named: below[named]}
+
+
+def _of_index(found: Listing, below: dict[str, Entry], name: str) -> dict[str, Entry]:
+    """The files that an index names and the repository has; who reads the index says what is missing."""
+    entry = below[name]
+    if entry.size > MAX_HEADER:
+        raise SourceError("too long for an index", file=_spelled(found, entry.path), found=f"{entry.size} bytes")
+    said = parse_object(cache.fetched(found, entry).read_bytes(), Path(_spelled(found, entry.path)))
+    homes = said.get("weight_map")
+    names = dict.fromkeys(home for home in (homes.values() if isinstance(homes, dict) else ()) if type(home) is str)
+    return {home: below[home] for home in names if home in below and home.endswith(".safetensors")}
+
+
+# -- as files
+
+
+def _downloaded(found: Listing, files: Files) -> Path:
+    """The model in the cache, with all its files."""
+    entries = sorted((*files.weights.values(), *files.small.values()), key=lambda entry: entry.size)
+    limits = {entry.path for entry in files.small.values() if entry.size > _most(entry)}
+    places = [cache.fetched(found, entry) for entry in entries if entry.path not in limits]
+    cache.note_revision(found, entries[0])
+    root = places[0].parents[entries[0].path.count("/")]
+    return root / files.folder / files.opened
+
+
+def _most(entry: Entry) -> int:
+    """Bytes of a small file beyond which its reader would not take it."""
+    return MAX_HEADER if entry.path.endswith(_INDEX) else max(MAX_CONFIG, MAX_TOKENIZER)
+
+
+@contextmanager
+def _mirrored(found: Listing, files: Files, reach: Reach) -> Iterator[Path]:
+    """A folder in which the files with weights are filled when they are read."""
+    parent = reach.scratch or Path(tempfile.gettempdir())
+    with Mirror(parent, found.at.removeprefix("hf://"), whole=reach.way == "stream") as mirror:
+        try:
+            for name, entry in files.small.items():
+                if entry.size <= _most(entry):
+                    mirror.add(checked_path(name, found.at), cache.fetched(found, entry).read_bytes())
+            for name, entry in files.weights.items():
+                mirror.back(checked_path(name, found.at), _remote(found, entry), entry.sha256)
+            mirror.fetch_beginnings()
+            yield mirror.folder / files.opened
+        except FourccError as error:
+            error.file = error.file and mirror.spelled(error.file)
+            raise
+
+
+def _remote(found: Listing, entry: Entry) -> Remote:
+    url = library().hf_hub_url(found.name.repo, entry.path, revision=found.commit)
+    return Remote(f"{found.at}/{entry.path}", url, entry.size, entry.sha256, found.commit)
+
+
+@contextmanager
+def _at_address(name: FileAddress, reach: Reach) -> Iterator[Path]:
+    """A file of another server than a hub."""
+    remote = pinned(name)
+    if reach.way == "download":
+        yield downloaded(name, remote)
+        return
+    parent = reach.scratch or Path(tempfile.gettempdir())
+    with Mirror(parent, "address", whole=reach.way == "stream") as mirror:
+        mirror.back(name.name, remote, None)
+        try:
+            yield mirror.folder / name.name
+        except FourccError as error:
+            error.file = error.file and error.file.replace(str(mirror.folder / name.name), str(name))
+            raise
