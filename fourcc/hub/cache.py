@@ -20,10 +20,21 @@ _log = logging.getLogger(__name__)
 
 
 def cached(listing: Listing, entry: Entry) -> Path | None:
-    """The path of a file that is in the cache; None where it is not."""
+    """The path of a file that is in the cache; None where it is not, or is another one."""
     found = library().try_to_load_from_cache(listing.name.repo, entry.path, revision=listing.commit)
     path = Path(found) if isinstance(found, str) else None
-    return path if path is not None and path.is_file() and path.stat().st_size == entry.size else None
+    return path if path is not None and path.is_file() and _is_this(path, entry) else None
+
+
+def _is_this(path: Path, entry: Entry) -> bool:
+    """Whether a file of the cache can be the one of the listing: a large one by its length and the name of what it links
+    to, which is its SHA-256; a small one by its bytes.
+    """
+    if path.stat().st_size != entry.size:
+        return False
+    if entry.sha256 is None:
+        return _digest(path, entry) == entry.git
+    return not path.is_symlink() or Path(os.path.realpath(path)).name == entry.sha256
 
 
 def fetched(listing: Listing, entry: Entry) -> Path:
@@ -39,17 +50,11 @@ def fetched(listing: Listing, entry: Entry) -> Path:
     for last in (False, True):
         path = Path(_downloaded(listing, entry))
         found = _digest(path, entry)
-        if found in (None, entry.sha256 or entry.git) and path.stat().st_size == entry.size:
+        if found == (entry.sha256 or entry.git) and _is_this(path, entry) and listing.commit in path.parts:
             return path
         _forget(path)
         if last:
-            raise SourceError(
-                "the bytes are not those that the hub states",
-                file=f"{listing.at}/{entry.path}",
-                found=found,
-                expected=entry.sha256 or entry.git,
-                hint="Try again later; if it stays, the server's file is damaged.",
-            )
+            raise _other(listing, entry, found, path)
     raise AssertionError("unreachable")
 
 
@@ -70,6 +75,17 @@ def _downloaded(listing: Listing, entry: Entry) -> str:
             ),
         )
     )
+
+
+def _other(listing: Listing, entry: Entry, found: str | None, path: Path) -> SourceError:
+    """The error for a file that is not the one of the listing."""
+    expected, label = entry.sha256 or entry.git, f"{listing.at}/{entry.path}"
+    if found != expected:
+        what, hint = "the bytes are not those that the hub states", "Try again later; if it stays, the file is damaged."
+        return SourceError(what, file=label, found=found, expected=expected, hint=hint)
+    name = path.parts[-1 - entry.path.count("/") - 1]
+    what, hint = "the file changed on the server: it has another commit or etag", "Start again."
+    return SourceError(what, file=label, found=name, expected=f"{listing.commit} and {expected}", hint=hint)
 
 
 def note_revision(listing: Listing, entry: Entry) -> None:

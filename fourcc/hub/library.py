@@ -20,6 +20,7 @@ _log = logging.getLogger(__name__)
 TRIES = 5
 PAUSES = (0.5, 1.0, 2.0, 4.0)  # seconds before each further try
 LONGEST_PAUSE = 60.0  # seconds that a server may ask for
+EXPIRED = frozenset({400, 401, 403, 404, 410})  # statuses of a large file's address, which is good for some time only
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})  # statuses that may be others the next time
 
 
@@ -103,7 +104,7 @@ def passing(error: Exception) -> bool:
     """Whether a failure may be gone the next time."""
     status = status_of(error)
     if status is not None:
-        return status in PASSING
+        return status in PASSING or (status in EXPIRED and not is_hub(_address_of(error)))
     errors = library().errors
     if isinstance(error, (errors.OfflineModeIsEnabled, errors.LocalEntryNotFoundError)):
         cause = error.__cause__ or error.__context__
@@ -122,6 +123,11 @@ def status_of(error: BaseException) -> int | None:
     """The status that a server answered with; None where there was no answer, or one that was no error."""
     response = getattr(error, "response", None)
     return getattr(response, "status_code", None)
+
+
+def _address_of(error: BaseException) -> str:
+    """The address that an answer came from."""
+    return str(getattr(getattr(error, "response", None), "url", ""))
 
 
 def wait(number: int, error: BaseException, what: str) -> None:

@@ -19,6 +19,7 @@ import attrs
 
 from fourcc.errors import FourccError, SourceError, UsageError
 from fourcc.hub.library import (
+    EXPIRED,
     PASSING,
     TRIES,
     explained,
@@ -38,7 +39,6 @@ ENOUGH = 1 << 16  # bytes of an answer that make it worth asking for more at onc
 LONGEST_SKIP = 8 << 20  # bytes of a server without ranges that are read in vain
 SLOWEST = 1024  # bytes a second
 PATIENCE = 30.0  # seconds after which an answer that is slower is given up
-EXPIRED = frozenset({400, 401, 403, 404, 410})  # statuses of an address elsewhere that was good before
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 
 

@@ -1,8 +1,8 @@
 """A file on the disk whose holes are filled from a server when they are read, or all at once.
 
 Blocks are fetched with those after them: twice as many each time while a reader goes on from where it was, so that a
-long header costs few requests. A file that was fetched as a whole is compared with its SHA-256; what is fetched of it
-again, after it was emptied, with the digests of its blocks.
+long header costs few requests. A file that was fetched as a whole is compared with its SHA-256, and the blocks that were
+fetched before with it; what is fetched again, after the file was emptied, with the digests of its blocks.
 """
 
 from __future__ import annotations
@@ -61,6 +61,7 @@ class RemoteFile:
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | BINARY, 0o600)
         self._count = -(-remote.size // BLOCK)
         self._there = bytearray(self._count)  # a 1 for each block that is in the file
+        self._seen: dict[int, bytes] = {}  # block -> BLAKE2b-128, of those that were read before the whole
         self._ahead, self._next = 1, 0
         self.readers = 0
         os.truncate(self._fd, remote.size)
@@ -95,7 +96,7 @@ class RemoteFile:
         """XXH3-128 of the whole file, taken while it was here; else it is read from the server, and not kept."""
         with self.turn:
             if self.sums is None:
-                self.sums = self._read_through(lambda offset, piece: None)
+                self.sums = self._read_through(lambda *_: None)
             return self.sums.whole
 
     def fetch_whole(self) -> None:
@@ -152,16 +153,19 @@ class RemoteFile:
 
     def _put(self, number: int, block: bytes | bytearray) -> int:
         """Writes a block, after a look whether it is still the same; gives the number of the next one."""
-        if self.sums is not None and _sum(block) != self.sums.blocks[number]:
-            raise SourceError(
-                "the file changed on the server since it was read first",
-                file=self.remote.label,
-                offset=number * BLOCK,
-                hint="Start again.",
-            )
+        known = self._seen.get(number) if self.sums is None else self.sums.blocks[number]
+        found = _sum(block)
+        if known not in (None, found):
+            raise self._changed(number)
+        if self.sums is None:
+            self._seen[number] = found
         self._write(number * BLOCK, block)
         self._there[number] = 1
         return number + 1
+
+    def _changed(self, number: int) -> SourceError:
+        what = "the file changed on the server since it was read first"
+        return SourceError(what, file=self.remote.label, offset=number * BLOCK, hint="Start again.")
 
     def _write(self, offset: int, piece: bytes | bytearray) -> None:
         rest = memoryview(piece)
@@ -180,7 +184,7 @@ class RemoteFile:
         for last in (False, True):
             sums, sha256 = self._once_through(take)
             if self._sha256 in (None, sha256):
-                return sums
+                return self._checked(sums)
             _log.info("%s has not the SHA-256 that it should have", self.remote.label)
             if last:
                 raise SourceError(
@@ -191,6 +195,13 @@ class RemoteFile:
                     hint="Try again later; if it stays, the server's file is damaged.",
                 )
         raise AssertionError("unreachable")
+
+    def _checked(self, sums: Sums) -> Sums:
+        """The digests, where what was read before the whole is a piece of it. Raises SourceError."""
+        for number, found in self._seen.items():
+            if sums.blocks[number] != found:
+                raise self._changed(number)
+        return sums
 
     def _once_through(self, take: Callable[[int, bytes], None]) -> tuple[Sums, str]:
         whole, sha256, blocks, rest = xxh3_128(), hashlib.sha256(), list[bytes](), bytearray()

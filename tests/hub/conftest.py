@@ -8,9 +8,31 @@ from pathlib import Path
 import pytest
 
 from fourcc.hub import library as hub_library
-from fourcc.hub import ranges
+from fourcc.hub import ranges, remote_file
+from fourcc.conversion.convert import execute
+from fourcc.conversion.plan import plan
+from fourcc.execution import Execution
+from fourcc.files.write import check_target
+from fourcc.policy import Policy
+from fourcc.sources import open_source
+from fourcc.sources.elsewhere import Reach
 from tests.hub.making import sharded_folder
 from tests.hub.server import LocalHub
+
+NAME = "org/model"
+
+
+def converted(source: str | Path, output: Path, reach: Reach, threads: int = 2) -> bytes:
+    """The bytes of a model.bin made of a source."""
+    with open_source(source, None, reach) as opened:
+        planned = plan(opened, Policy.chosen(format="Q8_0,F16"))
+        execute(planned, check_target(output, opened.all_files, force=True), Execution(threads=threads))
+    return output.read_bytes()
+
+
+def leftovers(folder: Path) -> list[str]:
+    """Temporary files and folders that are still there."""
+    return [path.name for path in folder.iterdir() if path.name.startswith(".")]
 
 
 def _forget() -> None:
@@ -50,6 +72,8 @@ def hub(served: LocalHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lo
     monkeypatch.setattr(huggingface_hub.constants, "HF_ASSETS_CACHE", str(tmp_path / "assets"))
     monkeypatch.setattr(hub_library, "PAUSES", (0.0,))
     monkeypatch.setattr(ranges, "PATIENCE", 0.5)
+    monkeypatch.setattr(remote_file, "BLOCK", 4096)
+    monkeypatch.setattr(remote_file, "MOST_AHEAD", 8)
     monkeypatch.setattr("huggingface_hub.file_download.time.sleep", lambda _: None)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
@@ -60,3 +84,9 @@ def hub(served: LocalHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lo
 def sharded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small checkpoint in three safetensors files with an index, as a folder."""
     return sharded_folder(tmp_path_factory.mktemp("sharded"))
+
+
+@pytest.fixture(scope="session")
+def expected(sharded: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The model.bin of the folder."""
+    return converted(sharded, tmp_path_factory.mktemp("expected") / "model.bin", Reach())
