@@ -29,6 +29,7 @@ from fourcc.policy import Policy
 from fourcc.progress import OnProgress, counter
 from fourcc.records import Records
 from fourcc.sources import open_source
+from fourcc.sources.elsewhere import DOWNLOAD, streaming
 from fourcc.threads import thread_count
 
 _log = logging.getLogger(__name__)
@@ -90,12 +91,13 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
     activations: Literal["static"] | None = None,
     threads: int | None = None,
     force: bool = False,
+    stream: bool = False,
     progress: OnProgress | None = None,
 ) -> Result:
     """Converts a checkpoint to a model.bin.
 
     Args:
-        source: a checkpoint's file or folder, or a model.bin.
+        source: a checkpoint's file or folder, a model.bin, or a model on a hub, such as ``hf://org/name@revision``.
         output: the model.bin to write.
         format: ``Q,R``: tag Q, or else R, for every tensor of two dimensions and more, such as ``"Q4_0,F16"``.
         recipe: a policy that this package ships, such as ``"Q4_K_M"``.
@@ -112,6 +114,7 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
         activations: ``static``: store ranges of activations, from the calibration; None: those that the source has.
         threads: None: ``FOURCC_THREADS``, or the cores that the process may use. The bytes do not depend on it.
         force: replace an existing output.
+        stream: download file after file of a model on a hub, each in the place of the one before, beside the output.
         progress: called after every tile.
 
     Returns:
@@ -124,7 +127,8 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
     """
     rules = Policy.chosen(format=format, recipe=recipe, policy=policy)
     check_name(Path(output))
-    with open_source(Path(source), None if tokenizer is None else Path(tokenizer)) as opened:
+    reach = streaming(Path(source), Path(output)) if stream else DOWNLOAD
+    with open_source(Path(source), None if tokenizer is None else Path(tokenizer), reach) as opened:
         target = check_target(Path(output), opened.all_files, force=force)
         planned = plan(
             opened,
@@ -153,8 +157,7 @@ def execute(planned: Plan, target: Path | AtomicFile, how: Execution | None = No
 def _execute(planned: Plan, output: AtomicFile, how: Execution) -> Result:
     source, count = planned.source, thread_count(how.threads)
     stamps = [identity(path) for path in source.files]
-    use_whole(source.files)
-    check_space(output.target, planned.file_bytes)
+    check_space(output.target, planned.file_bytes + use_whole(source.files))
     _log.info("writing %s with %d threads: about %d bytes", output.target, count, planned.file_bytes)
     with output as out:
         writer = Writer(out)

@@ -230,8 +230,7 @@ def _execute(planned: ExportPlan, targets: Mapping[Path, bytes], how: Execution)
     count = thread_count(how.threads)
     source, (target, *beside) = planned.source, targets
     stamps = [identity(path) for path in source.files]
-    use_whole(source.files)
-    check_space(target, planned.file_bytes)
+    check_space(target, planned.file_bytes + use_whole(source.files))
     _log.info("writing %s with %d threads: %s, about %d bytes", target, count, planned.kind.name, planned.file_bytes)
     with Files(target, planned.layout) as files:
         sink = PlacedFile(files.output, planned.layout)

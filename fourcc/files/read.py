@@ -75,6 +75,11 @@ class ReadFile:
     def _early(self, offset: int, lacking: int) -> InputError:
         return self._error("the file ends too early", file=self.path, offset=offset, expected=f"{lacking} more bytes")
 
+    def fill(self) -> None:
+        """Has all bytes in the file, where they come from elsewhere: for who reads or maps its descriptor."""
+        if self._backing is not None:
+            self._backing.fill()
+
     def changed(self) -> bool:
         """Whether the open file was written to or cut. Another file that took its name does not matter."""
         return self._backing is None and _identity(os.fstat(self.fd)) != self._identity

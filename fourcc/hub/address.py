@@ -1,5 +1,6 @@
-"""Files of servers that are no hub: the length is asked for first; a downloaded file is kept where huggingface_hub keeps
-what is not its own (HF_ASSETS_CACHE).
+"""Files of servers that are no hub.
+
+The length is asked for first. A downloaded file is kept where huggingface_hub keeps what is not of a hub (HF_ASSETS_CACHE).
 """
 
 from __future__ import annotations

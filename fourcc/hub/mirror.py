@@ -31,11 +31,12 @@ class Mirror:
 
     Args:
         parent: the folder that it is made in.
-        name: of the model, whose parts become folders, so that messages have them.
+        name: of the model, whose parts become folders.
+        called: what messages have in place of the folder and a slash, such as ``hf://org/name/``.
         whole: whether files take turns in lying whole on the disk once `use_whole` is called.
     """
 
-    def __init__(self, parent: Path, name: str, *, whole: bool) -> None:
+    def __init__(self, parent: Path, name: str, called: str, *, whole: bool) -> None:
         _remove_stale(parent)
         self._root = Path(os.path.realpath(tempfile.mkdtemp(prefix=PREFIX, dir=parent)))
         self._fd = os.open(self._root, os.O_RDONLY)
@@ -46,10 +47,7 @@ class Mirror:
         self._turn = threading.Condition()
         self.folder = self._root.joinpath(*name.split("/"))
         self.folder.mkdir(parents=True)
-
-    def spelled(self, text: str) -> str:
-        """A text with the model's name in place of the folder."""
-        return text.replace(f"{self._root}{os.sep}", "hf://")
+        backing.call(self.folder, called)
 
     def add(self, name: str, data: bytes) -> None:
         """Adds a small file; its name has been checked."""
@@ -72,10 +70,11 @@ class Mirror:
             for _ in pool.map(_touch, files):
                 pass
 
-    def take_turns(self) -> None:
-        """From now on the files are used as a whole, one after the other."""
+    def take_turns(self) -> int:
+        """From now on the files are used as a whole, one after the other; gives the length of the longest."""
         for file in self._files:
             file.turn, file.take_turn = self._turn, self._give_turn
+        return max((file.remote.size for file in self._files), default=0)
 
     def _give_turn(self, file: RemoteFile) -> None:
         """Empties the others, and fetches a file. The caller has the turn."""
@@ -107,9 +106,9 @@ class _TurnFile(RemoteFile):
         super().__init__(path, remote, sha256)
         self._mirror = mirror
 
-    def use_whole(self) -> None:
-        """Has all files of the mirror take turns."""
-        self._mirror.take_turns()
+    def use_whole(self) -> int:
+        """Has all files of the mirror take turns; gives the length of the longest."""
+        return self._mirror.take_turns()
 
 
 def _touch(file: RemoteFile) -> None:

@@ -89,8 +89,15 @@ class RemoteFile:
                 self.readers -= 1
                 self.turn.notify_all()
 
-    def use_whole(self) -> None:
+    def fill(self) -> None:
+        """Has all bytes in the file, checked."""
+        with self.turn:
+            if 0 in self._there:
+                self.fetch_whole()
+
+    def use_whole(self) -> int:
         """Nothing changes for a file that is filled by ranges; `fourcc.hub.mirror` has those that take turns."""
+        return 0
 
     def digest(self) -> bytes:
         """XXH3-128 of the whole file, taken while it was here; else it is read from the server, and not kept."""

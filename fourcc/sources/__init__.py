@@ -16,6 +16,7 @@ import attrs
 
 from fourcc.container.layout import MAGIC
 from fourcc.errors import SourceError
+from fourcc.files.backing import backing_of
 from fourcc.files.read import ReadFile
 from fourcc.files.signatures import HEAD_BYTES, known, looks_like, marked
 from fourcc.networks import unheeded
@@ -138,11 +139,14 @@ def _opened(kind: SourceKind, path: Path) -> Source:
 
 def _kind_of(path: Path, head: bytes) -> SourceKind | None:
     """The kind that a file is of; plugins are asked after what has a mark, and before what has none."""
+    backing = backing_of(path)
     certain, guessed = ([kind for kind in KINDS if kind.marked is mark] for mark in (True, False))
     foreign = marked(head) is not None and not head.startswith(llama2c.MAGIC)
     for kind in certain:
         if kind.recognises(path, head):
             return kind
+    if backing is not None:
+        backing.fill()  # a plugin reads as it likes
     return claimant(PLUGGED, path, head) or next(
         (kind for kind in guessed if not foreign and kind.recognises(path, head)), None
     )

@@ -1,9 +1,10 @@
-"""Models on a hub as files and folders of this machine: which of a repository's files make a model, and how they come."""
+"""Models on a hub as files and folders of this machine: which files of a repository make one, and how they come."""
 
 from __future__ import annotations
 
 import errno
 import logging
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from typing import Literal
 import attrs
 
 from fourcc.errors import FourccError, SourceError, UsageError, listed
+from fourcc.files.backing import spelled
 from fourcc.hub import cache
 from fourcc.hub.address import downloaded, pinned
 from fourcc.hub.library import hosts, library, offline
@@ -66,6 +68,21 @@ class Reach:
 
 DOWNLOAD = Reach()
 RANGES = Reach("ranges")
+
+
+def streaming(source: Path, output: Path) -> Reach:
+    """The reach of work that uses file after file of a model elsewhere, with room for them beside the output.
+
+    Raises:
+        UsageError: the source lies here, so there is nothing to download.
+    """
+    if elsewhere(source) is None and source.exists():
+        what = "the source lies on this machine: there is nothing to stream"
+        raise UsageError(
+            what, file=source, hint="Leave --stream out; it is for models on a hub, such as hf://org/name."
+        )
+    folder = Path(os.path.realpath(output)).parent
+    return Reach("stream", folder if folder.is_dir() else None)
 
 
 @attrs.frozen
@@ -266,18 +283,24 @@ def _most(entry: Entry) -> int:
 def _mirrored(found: Listing, files: Files, reach: Reach) -> Iterator[Path]:
     """A folder in which the files with weights are filled when they are read."""
     parent = reach.scratch or Path(tempfile.gettempdir())
-    with Mirror(parent, found.at.removeprefix("hf://"), whole=reach.way == "stream") as mirror:
-        try:
-            for name, entry in files.small.items():
-                if entry.size <= _most(entry):
-                    mirror.add(checked_path(name, found.at), cache.fetched(found, entry).read_bytes())
-            for name, entry in files.weights.items():
-                mirror.back(checked_path(name, found.at), _remote(found, entry), entry.sha256)
-            mirror.fetch_beginnings()
-            yield mirror.folder / files.opened
-        except FourccError as error:
-            error.file = error.file and mirror.spelled(error.file)
-            raise
+    with Mirror(parent, found.name.repo, f"{found.at}/", whole=reach.way == "stream") as mirror, _named():
+        for name, entry in files.small.items():
+            if entry.size <= _most(entry):
+                mirror.add(checked_path(name, found.at), cache.fetched(found, entry).read_bytes())
+        for name, entry in files.weights.items():
+            mirror.back(checked_path(name, found.at), _remote(found, entry), entry.sha256)
+        mirror.fetch_beginnings()
+        yield mirror.folder / files.opened
+
+
+@contextmanager
+def _named() -> Iterator[None]:
+    """Has errors call files as they are called elsewhere."""
+    try:
+        yield
+    except FourccError as error:
+        error.file = error.file and spelled(error.file)
+        raise
 
 
 def _remote(found: Listing, entry: Entry) -> Remote:
@@ -293,10 +316,13 @@ def _at_address(name: FileAddress, reach: Reach) -> Iterator[Path]:
         yield downloaded(name, remote)
         return
     parent = reach.scratch or Path(tempfile.gettempdir())
-    with Mirror(parent, "address", whole=reach.way == "stream") as mirror:
+    called = str(name).removesuffix(name.name)
+    with Mirror(parent, "address", called, whole=reach.way == "stream") as mirror, _named():
         mirror.back(name.name, remote, None)
-        try:
-            yield mirror.folder / name.name
-        except FourccError as error:
-            error.file = error.file and error.file.replace(str(mirror.folder / name.name), str(name))
-            raise
+        yield mirror.folder / name.name
+
+
+def here(path: Path) -> Path:
+    """A path that stays: what lies here, or what was downloaded. Raises as `located` does."""
+    with located(path, DOWNLOAD) as place:
+        return place

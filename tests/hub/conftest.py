@@ -72,7 +72,7 @@ def hub(served: LocalHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lo
     monkeypatch.setattr(huggingface_hub.constants, "HF_ASSETS_CACHE", str(tmp_path / "assets"))
     monkeypatch.setattr(hub_library, "PAUSES", (0.0,))
     monkeypatch.setattr(ranges, "PATIENCE", 0.5)
-    monkeypatch.setattr(remote_file, "BLOCK", 4096)
+    monkeypatch.setattr(remote_file, "BLOCK", 16384)
     monkeypatch.setattr(remote_file, "MOST_AHEAD", 8)
     monkeypatch.setattr("huggingface_hub.file_download.time.sleep", lambda _: None)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
