@@ -1,6 +1,7 @@
 """Files of servers that are no hub.
 
-The length is asked for first. A downloaded file is kept where huggingface_hub keeps what is not of a hub (HF_ASSETS_CACHE).
+The length is asked for first. A downloaded file is kept where huggingface_hub keeps what is of no hub
+(HF_ASSETS_CACHE).
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from fourcc.errors import SourceError
-from fourcc.hub.library import PASSING, explained, headers_for, library, session, tried
+from fourcc.hub.library import headers_for, library, session
 from fourcc.hub.names import FileAddress
 from fourcc.hub.ranges import Remote, StatusError
+from fourcc.hub.refusals import PASSING, explained
 from fourcc.hub.telling import tell
+from fourcc.hub.trying import tried
 
 _log = logging.getLogger(__name__)
 _TIMEOUT = 20.0  # seconds

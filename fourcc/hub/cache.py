@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any, Self
 
 from fourcc.errors import SourceError
-from fourcc.hub.library import library, tried
+from fourcc.hub.library import library
 from fourcc.hub.listing import Entry, Listing
 from fourcc.hub.names import HubName
 from fourcc.hub.telling import tell
+from fourcc.hub.trying import tried
 
 _log = logging.getLogger(__name__)
 
@@ -27,8 +28,9 @@ def cached(listing: Listing, entry: Entry) -> Path | None:
 
 
 def _is_this(path: Path, entry: Entry) -> bool:
-    """Whether a file of the cache can be the one of the listing: a large one by its length and the name of what it links
-    to, which is its SHA-256; a small one by its bytes.
+    """Whether a file of the cache can be the one of the listing.
+
+    A large one is known by its length and the name of what it links to, its SHA-256; a small one by its bytes.
     """
     if path.stat().st_size != entry.size:
         return False

@@ -9,8 +9,10 @@ from typing import Any
 import attrs
 
 from fourcc.errors import SourceError
-from fourcc.hub.library import library, tried
+from fourcc.hub.library import library
 from fourcc.hub.names import HubName, checked_path
+from fourcc.hub.ranges import Remote
+from fourcc.hub.trying import tried
 
 _log = logging.getLogger(__name__)
 MAX_FILES = 100_000
@@ -58,6 +60,11 @@ class Listing:
         """The files in a folder and below it, by their paths from there."""
         start = f"{folder}/" if folder else ""
         return {path.removeprefix(start): entry for path, entry in self.entries.items() if path.startswith(start)}
+
+    def remote(self, entry: Entry) -> Remote:
+        """A file of the repository, to be read over the network."""
+        url = library().hf_hub_url(self.name.repo, entry.path, revision=self.commit)
+        return Remote(f"{self.at}/{entry.path}", url, entry.size, entry.sha256, self.commit)
 
 
 def listing(name: HubName) -> Listing:

@@ -18,19 +18,9 @@ from urllib.parse import urlsplit
 import attrs
 
 from fourcc.errors import FourccError, SourceError, UsageError
-from fourcc.hub.library import (
-    EXPIRED,
-    PASSING,
-    TRIES,
-    explained,
-    headers_for,
-    is_hub,
-    library,
-    passing,
-    session,
-    tried,
-    wait,
-)
+from fourcc.hub.library import headers_for, is_hub, library, session
+from fourcc.hub.refusals import PASSING, explained
+from fourcc.hub.trying import EXPIRED, TRIES, passing, tried, wait
 from fourcc.threads import abandoned
 
 _log = logging.getLogger(__name__)
@@ -79,8 +69,7 @@ class Remote:
             start = position
             try:
                 for piece in self._answer(position, end):
-                    if abandoned():
-                        raise UsageError("nobody waits for the file any more", file=self.label)
+                    self._go_on_if_wanted()
                     position += len(piece)
                     yield piece
             except FourccError:
@@ -91,6 +80,10 @@ class Remote:
                     raise self._given_up(error) from error
                 wait(max(0, in_vain - 1), error, self.label)
                 self._location = None
+
+    def _go_on_if_wanted(self) -> None:
+        if abandoned():
+            raise UsageError("nobody waits for the file any more", file=self.label)
 
     def _given_up(self, error: Exception) -> Exception:
         if isinstance(error, FlawedAnswerError):

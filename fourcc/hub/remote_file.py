@@ -1,8 +1,8 @@
 """A file on the disk whose holes are filled from a server when they are read, or all at once.
 
 Blocks are fetched with those after them: twice as many each time while a reader goes on from where it was, so that a
-long header costs few requests. A file that was fetched as a whole is compared with its SHA-256, and the blocks that were
-fetched before with it; what is fetched again, after the file was emptied, with the digests of its blocks.
+long header costs few requests. A file that was fetched as a whole is compared with its SHA-256, and the blocks that
+were fetched before with it; what is fetched again, after the file was emptied, with the digests of its blocks.
 """
 
 from __future__ import annotations

@@ -37,8 +37,8 @@ def open_to_look(
     Both map tensor names to `QMatrix`, are context managers, and have `path`, `kind`, `architecture` and `hyper`.
 
     Args:
-        path: a file, or a folder that holds one model; or a model on a hub, such as ``hf://org/name@revision``, of which
-            only what is read is fetched, unless it is run.
+        path: a file, or a folder that holds one model; or a model on a hub, such as ``hf://org/name@revision``, of
+            which only what is read is fetched, unless it is run.
         tokenizer: a tokenizer file to go with it, in place of the one that the file brings.
         verify: whether tensors of a model.bin are compared with their sums when they are first used.
         run: whether any checkpoint gives a `Model`, which can generate: others than a model.bin are converted into a

@@ -13,43 +13,19 @@ from typing import Literal
 
 import attrs
 
-from fourcc.errors import FourccError, SourceError, UsageError, listed
+from fourcc.errors import FourccError, SourceError, UsageError
 from fourcc.files.backing import spelled
 from fourcc.hub import cache
 from fourcc.hub.address import downloaded, pinned
 from fourcc.hub.library import hosts, library, offline
-from fourcc.hub.listing import Entry, Listing, listing
+from fourcc.hub.listing import Listing, listing
 from fourcc.hub.mirror import Mirror
 from fourcc.hub.names import FileAddress, HubName, checked_path, read_name
-from fourcc.hub.ranges import Remote
-from fourcc.sources.config_json import MAX_CONFIG
-from fourcc.sources.folder import models_among
-from fourcc.sources.json_text import parse_object
-from fourcc.sources.safetensors import MAX_HEADER
-from fourcc.sources.tokenizer import MAX_TOKENIZER, OTHER_TEMPLATES
+from fourcc.hub.refusals import NO_MODEL
+from fourcc.sources.repository import Files, files_of, most_bytes, refuse_pickle
 
 _log = logging.getLogger(__name__)
 Way = Literal["download", "ranges", "stream"]
-SMALL = frozenset(
-    {
-        "config.json",
-        "generation_config.json",
-        "hf_quant_config.json",
-        "adapter_config.json",
-        "quantize_config.json",
-        "tokenizer.json",
-        "tokenizer.model",
-        "tokenizer_config.json",
-        "special_tokens_map.json",
-        "added_tokens.json",
-        "vocab.json",
-        "merges.txt",
-        "chat_template.jinja",
-        "README.md",
-    }
-)
-SHOWN = 12  # names in a message
-_INDEX = ".safetensors.index.json"
 
 
 @attrs.frozen
@@ -85,23 +61,6 @@ def streaming(source: Path, output: Path) -> Reach:
     return Reach("stream", folder if folder.is_dir() else None)
 
 
-@attrs.frozen
-class Files:
-    """The files of one model in a repository.
-
-    Attributes:
-        folder: their folder in the repository; empty: its root.
-        opened: what is opened, from there; empty: the folder.
-        weights: files that hold weights, by their names from there.
-        small: the others.
-    """
-
-    folder: str
-    opened: str
-    weights: dict[str, Entry]
-    small: dict[str, Entry]
-
-
 @contextmanager
 def located(path: Path, reach: Reach) -> Iterator[Path]:
     """A path on this machine for what may be a model elsewhere; while it is open, the path may be read.
@@ -128,7 +87,7 @@ def located(path: Path, reach: Reach) -> Iterator[Path]:
     if found is None:
         yield _in_cache(name)
         return
-    files = _files(found)
+    files = files_of(found)
     if reach.way == "download" or all(cache.cached(found, entry) for entry in files.weights.values()):
         yield _downloaded(found, files)
         return
@@ -161,7 +120,7 @@ def _listing(name: HubName) -> Listing | None:
     try:
         return listing(name)
     except FourccError as error:
-        if not name.explicit:
+        if not name.explicit and error.what == NO_MODEL:
             error.what = f"no such file or folder is here, and {error.what}"
         raise
     except OSError as error:
@@ -184,99 +143,16 @@ def _in_cache(name: HubName) -> Path:
     return folder / name.inside
 
 
-# -- which files
-
-
-def _files(found: Listing) -> Files:
-    """The files of the one model that is asked for. Raises SourceError where there is none, or more than one."""
-    inside = found.name.inside
-    if inside in found.entries:
-        folder, _, chosen = inside.rpartition("/")
-    else:
-        folder, chosen = inside, ""
-    below = found.below(folder)
-    if not below:
-        raise SourceError("the repository has no such file or folder", file=str(found.name), hint=_offer(found))
-    named = chosen or _only_model(found, below)
-    weights = _weights(found, below, named)
-    beside = {path: entry for path, entry in below.items() if _is_small(path, named)}
-    whole = not chosen or named.endswith((".safetensors", _INDEX))
-    return Files(folder, chosen, weights, beside if whole else {})
-
-
-def _is_small(path: str, index: str) -> bool:
-    return path in SMALL or path == index or (path.startswith(OTHER_TEMPLATES) and path.endswith(".jinja"))
-
-
-def _only_model(found: Listing, below: dict[str, Entry]) -> str:
-    """The file that stands for a folder's one model."""
-    names = sorted(path for path in below if "/" not in path)
-    models, _ = models_among(names)
-    if len(models) == 1:
-        return models[0]
-    if not models:
-        what = "the repository holds no safetensors and no GGUF file here"
-        raise SourceError(what, file=str(found.name), hint=_offer(found))
-    what = f"the repository holds more than one model: {listed(models, SHOWN)}"
-    raise SourceError(what, file=str(found.name), hint=f"Name one of them: {_spelled(found, models[0])}")
-
-
-def _offer(found: Listing) -> str | None:
-    """Models elsewhere in the repository, as the end of a message."""
-    models = [path for path in sorted(found.entries) if path.endswith((".gguf", _INDEX, ".safetensors", "model.bin"))]
-    firsts = [path for path in models if "-of-" not in path or "-00001-of-" in path]
-    pickles = [path for path in found.entries if path.endswith((".bin", ".pt", ".pth", ".ckpt"))]
-    if firsts:
-        return f"It has {listed(firsts, SHOWN)}. Name one of them: {_spelled(found, firsts[0])}"
-    if pickles:
-        return f"It has {listed(sorted(pickles), 4)}: a pickle can execute code, and is neither downloaded nor read."
-    return None
-
-
-def _spelled(found: Listing, path: str) -> str:
-    return str(attrs.evolve(found.name, inside=path))
-
-
-def _weights(found: Listing, below: dict[str, Entry], named: str) -> dict[str, Entry]:
-    """The files with the weights of a model, by the file that stands for it."""
-    if named.endswith(_INDEX):
-        return _of_index(found, below, named)
-    stem, _, rest = named.rpartition("-of-")
-    if stem and named.endswith((".safetensors", ".gguf")):
-        start = stem.rpartition("-")[0]
-        return {path: entry for path, entry in below.items() if path.startswith(f"{start}-") and path.endswith(rest)}
-    if named.endswith(".safetensors") and found.name.inside.rpartition("/")[2] != named:
-        return {path: entry for path, entry in below.items() if path.endswith(".safetensors") and "/" not in path}
-    return {named: below[named]}
-
-
-def _of_index(found: Listing, below: dict[str, Entry], name: str) -> dict[str, Entry]:
-    """The files that an index names and the repository has; who reads the index says what is missing."""
-    entry = below[name]
-    if entry.size > MAX_HEADER:
-        raise SourceError("too long for an index", file=_spelled(found, entry.path), found=f"{entry.size} bytes")
-    said = parse_object(cache.fetched(found, entry).read_bytes(), Path(_spelled(found, entry.path)))
-    homes = said.get("weight_map")
-    names = dict.fromkeys(home for home in (homes.values() if isinstance(homes, dict) else ()) if type(home) is str)
-    return {home: below[home] for home in names if home in below and home.endswith(".safetensors")}
-
-
-# -- as files
-
-
 def _downloaded(found: Listing, files: Files) -> Path:
     """The model in the cache, with all its files."""
     entries = sorted((*files.weights.values(), *files.small.values()), key=lambda entry: entry.size)
-    limits = {entry.path for entry in files.small.values() if entry.size > _most(entry)}
+    limits = {entry.path for entry in files.small.values() if entry.size > most_bytes(entry)}
+    for entry in files.weights.values():
+        refuse_pickle(found, entry)
     places = [cache.fetched(found, entry) for entry in entries if entry.path not in limits]
     cache.note_revision(found, entries[0])
     root = places[0].parents[entries[0].path.count("/")]
     return root / files.folder / files.opened
-
-
-def _most(entry: Entry) -> int:
-    """Bytes of a small file beyond which its reader would not take it."""
-    return MAX_HEADER if entry.path.endswith(_INDEX) else max(MAX_CONFIG, MAX_TOKENIZER)
 
 
 @contextmanager
@@ -285,10 +161,10 @@ def _mirrored(found: Listing, files: Files, reach: Reach) -> Iterator[Path]:
     parent = reach.scratch or Path(tempfile.gettempdir())
     with Mirror(parent, found.name.repo, f"{found.at}/", whole=reach.way == "stream") as mirror, _named():
         for name, entry in files.small.items():
-            if entry.size <= _most(entry):
+            if entry.size <= most_bytes(entry):
                 mirror.add(checked_path(name, found.at), cache.fetched(found, entry).read_bytes())
         for name, entry in files.weights.items():
-            mirror.back(checked_path(name, found.at), _remote(found, entry), entry.sha256)
+            mirror.back(checked_path(name, found.at), found.remote(entry), entry.sha256)
         mirror.fetch_beginnings()
         yield mirror.folder / files.opened
 
@@ -301,11 +177,6 @@ def _named() -> Iterator[None]:
     except FourccError as error:
         error.file = error.file and spelled(error.file)
         raise
-
-
-def _remote(found: Listing, entry: Entry) -> Remote:
-    url = library().hf_hub_url(found.name.repo, entry.path, revision=found.commit)
-    return Remote(f"{found.at}/{entry.path}", url, entry.size, entry.sha256, found.commit)
 
 
 @contextmanager

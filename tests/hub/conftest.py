@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from fourcc.hub import library as hub_library
-from fourcc.hub import ranges, remote_file
 from fourcc.conversion.convert import execute
 from fourcc.conversion.plan import plan
 from fourcc.execution import Execution
 from fourcc.files.write import check_target
+from fourcc.hub import library as hub_library
+from fourcc.hub import ranges, remote_file, trying
 from fourcc.policy import Policy
 from fourcc.sources import open_source
 from fourcc.sources.elsewhere import Reach
@@ -70,7 +70,7 @@ def hub(served: LocalHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lo
     served.repos, served.faults, served.requests = {}, [], []
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(huggingface_hub.constants, "HF_ASSETS_CACHE", str(tmp_path / "assets"))
-    monkeypatch.setattr(hub_library, "PAUSES", (0.0,))
+    monkeypatch.setattr(trying, "PAUSES", (0.0,))
     monkeypatch.setattr(ranges, "PATIENCE", 0.5)
     monkeypatch.setattr(remote_file, "BLOCK", 16384)
     monkeypatch.setattr(remote_file, "MOST_AHEAD", 8)
