@@ -15,6 +15,7 @@ _NAME = re.compile(rf"({_PART}/{_PART})((?:/[^@]+)?)(?:@(.+))?", re.ASCII)
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+):/+(.+)", re.IGNORECASE)
 _FILES = (".gguf", ".safetensors", ".bin", ".json", ".npz", ".pt", ".pth", ".toml", ".calib", ".dat", ".imatrix")
 _PAGES = ("tree", "blob", "resolve", "raw")  # between a model's name and a revision, in addresses of the hub
+_NO_MODELS = ("datasets/", "spaces/", "buckets/")
 _REFS = re.compile(r"(refs/(?:pr|convert)/[^/]+)(?:/(.*))?")
 HUB_HOSTS = ("huggingface.co", "hf.co", "www.huggingface.co")
 
@@ -112,7 +113,7 @@ def _of_page(path: str, shown: str) -> HubName:
 
 def _hub_name(text: str, *, explicit: bool) -> HubName:
     match = _NAME.fullmatch(text.rstrip("/"))
-    if match is None:
+    if match is None or text.startswith(_NO_MODELS):
         expected = "hf://OWNER/NAME, hf://OWNER/NAME@REVISION or hf://OWNER/NAME/FILE"
         raise SourceError("no name of a model on a hub", file=f"hf://{text}", expected=expected)
     repo, inside, revision = match[1], match[2].strip("/"), match[3]

@@ -62,7 +62,7 @@ class RemoteFile:
         self._count = -(-remote.size // BLOCK)
         self._there = bytearray(self._count)  # a 1 for each block that is in the file
         self._seen: dict[int, bytes] = {}  # block -> BLAKE2b-128, of those that were read before the whole
-        self._ahead, self._next = 1, 0
+        self._ahead, self._next = 1, -1
         self.readers = 0
         os.truncate(self._fd, remote.size)
 

@@ -74,8 +74,8 @@ def files_of(found: Listing) -> Files:
     return Files(folder, chosen, weights, beside if whole else {})
 
 
-def _is_small(path: str, index: str) -> bool:
-    return path in SMALL or path == index or (path.startswith(OTHER_TEMPLATES) and path.endswith(".jinja"))
+def _is_small(path: str, named: str) -> bool:
+    return path in SMALL or (path == named and path.endswith(_INDEX)) or (path.startswith(OTHER_TEMPLATES) and path.endswith(".jinja"))
 
 
 def _only_model(found: Listing, below: dict[str, Entry]) -> str:
