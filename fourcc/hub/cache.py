@@ -72,7 +72,7 @@ def _downloaded(listing: Listing, entry: Entry) -> str:
                 entry.path,
                 revision=listing.commit,
                 library_name="fourcc",
-                tqdm_class=_Told,
+                tqdm_class=type("Told", (_Told,), {"file": entry.path.rpartition("/")[2]}),
                 etag_timeout=20,
             ),
         )
@@ -132,15 +132,16 @@ def _forget(path: Path) -> None:
 class _Told:
     """Takes the place of a progress bar of tqdm's: tells of the download."""
 
+    file = ""  # its name
+
     def __init__(self, *_: Any, **said: Any) -> None:  # noqa: ANN401 - as tqdm is called
         self.total = said.get("total") or 0
         self.n = said.get("initial") or 0
-        self._name = str(said.get("desc") or "")
 
     def update(self, count: float | None = 1) -> None:
         """So many bytes more are here."""
         self.n += count or 0
-        tell(self._name, int(self.n), max(int(self.total), int(self.n)))
+        tell(self.file, int(self.n), max(int(self.total), int(self.n)))
 
     def close(self) -> None:
         """The download has ended."""

@@ -87,7 +87,7 @@ class Remote:
 
     def _given_up(self, error: Exception) -> Exception:
         if isinstance(error, FlawedAnswerError):
-            hint = "Try again later, or download the file in another way."
+            hint = "Download the file in another way, then name its path."
             return SourceError("the server's answers are wrong", file=self.label, found=str(error), hint=hint)
         return explained(error, self.label)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fourcc.errors import SourceError
-from fourcc.hub.library import endpoint, library, offline
+from fourcc.hub.library import endpoint, is_hub, library, offline
 
 NO_MODEL = "the hub has no such model"
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})  # statuses that may be others the next time
@@ -19,6 +19,11 @@ def status_of(error: BaseException) -> int | None:
     """The status that a server answered with; None where there was no answer, or one that was no error."""
     response = getattr(error, "response", None)
     return getattr(response, "status_code", None)
+
+
+def address_of(error: BaseException) -> str:
+    """The address that an answer came from; empty where there was none."""
+    return str(getattr(getattr(error, "response", None), "url", ""))
 
 
 def plain(error: BaseException) -> str:
@@ -49,19 +54,27 @@ def explained(error: Exception, what: str) -> Exception:
     if status is not None:
         later = "Try again later." if status in PASSING else None
         return SourceError("the server does not give it", file=what, found=f"status {status}", hint=later)
-    if not isinstance(error, (OSError, ValueError, http_error())):
+    if "Consistency check failed" in str(error):
+        return SourceError("the server's answers are wrong", file=what, found=plain(error), hint=_ANOTHER_WAY)
+    if isinstance(error, ValueError):
+        check = "Check HF_ENDPOINT, and whether a proxy wants a login."
+        return SourceError("this is not the answer of a hub", file=what, found=plain(error), hint=check)
+    if not isinstance(error, (OSError, http_error())):
         return error
     return OSError(getattr(error, "errno", None) or 0, f"cannot be read over the network: {plain(error)}", what)
 
 
 def _known(error: Exception, what: str, status: int | None) -> SourceError | None:
     """The error for an answer whose meaning is known."""
-    said = _by_class(error, what) or (_BY_STATUS if what.startswith("hf://") else _ELSEWHERE).get(status or 0)
+    of_hub = what.startswith("hf://") and is_hub(address_of(error))
+    said = _by_class(error, what) if of_hub else None
+    said = said or (_BY_STATUS if of_hub else _ELSEWHERE).get(status or 0)
     if said is None:
         return None
     return SourceError(said[0], file=what, found=f"status {status}" if status else None, hint=said[1] or None)
 
 
+_ANOTHER_WAY = "Download the file in another way, then name its path."
 _LOG_IN = "log in: hf auth login."
 _LICENCE = "Accept the model's licence on its page, or log in with a token that may read it: hf auth login."
 _BY_STATUS = {
@@ -71,9 +84,9 @@ _BY_STATUS = {
     429: ("too many requests", "Wait some minutes; `hf auth login` gives more requests."),
 }
 _ELSEWHERE = {
-    401: ("the server wants a login", "Download the file in another way, then name its path."),
-    403: ("the server does not let you read it", "Download the file in another way, then name its path."),
-    404: ("the server has no such file", "Check the address."),
+    401: ("the server wants a login", _ANOTHER_WAY),
+    403: ("the server does not let you read it", _ANOTHER_WAY),
+    404: ("the server has no such file", "Check the address, or try again later."),
     429: ("too many requests", "Wait some minutes."),
 }
 

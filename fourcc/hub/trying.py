@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from fourcc.errors import FourccError, SourceError, shown
 from fourcc.hub.library import is_hub, library
-from fourcc.hub.refusals import PASSING, explained, http_error, plain, status_of
+from fourcc.hub.refusals import PASSING, address_of, explained, http_error, plain, status_of
 from fourcc.threads import abandoned
 
 T = TypeVar("T")
@@ -49,18 +49,13 @@ def passing(error: Exception) -> bool:
     """Whether a failure may be gone the next time."""
     status = status_of(error)
     if status is not None:
-        return status in PASSING or (status in EXPIRED and not is_hub(_address_of(error)))
+        return status in PASSING or (status in EXPIRED and not is_hub(address_of(error)))
     errors = library().errors
     if isinstance(error, (errors.OfflineModeIsEnabled, errors.LocalEntryNotFoundError)):
         cause = error.__cause__ or error.__context__
         return isinstance(error, errors.LocalEntryNotFoundError) and isinstance(cause, Exception) and passing(cause)
     text = str(error)
     return isinstance(error, http_error()) or (isinstance(error, OSError) and "Consistency check failed" in text)
-
-
-def _address_of(error: BaseException) -> str:
-    """The address that an answer came from."""
-    return str(getattr(getattr(error, "response", None), "url", ""))
 
 
 def wait(number: int, error: BaseException, what: str) -> None:

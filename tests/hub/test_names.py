@@ -83,7 +83,9 @@ def test_no_name(text: str, message: str) -> None:
     assert "secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["..", "a/../b", "/etc/x", "a//b", "a\\b", "c:x", ".git/x", "a\0b", 'a"b', "a\nb", "."])
+@pytest.mark.parametrize(
+    "name", ["..", "a/../b", "/etc/x", "a//b", "a\\b", "c:x", ".git/x", "a\0b", 'a"b', "a\nb", "."]
+)
 def test_names_that_lead_elsewhere(name: str) -> None:
     """No file gets such a name."""
     with pytest.raises(SourceError, match="a file's name leads out of its folder, or is none"):

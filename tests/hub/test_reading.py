@@ -46,7 +46,11 @@ def test_each_kind_of_file(hub: LocalHub, made: dict[str, Path], tmp_path: Path,
     path = made[suffix]
     hub.repos[NAME] = Repo({f"sub/{each.name}": Stored(each.read_bytes()) for each in made.values()})
     here = converted(path, tmp_path / "here.bin", Reach())
-    for name in (f"{NAME}/sub/{path.name}", f"hf://{NAME}@main/sub/{path.name}", f"hf://{NAME}/sub/{path.name}@{COMMIT}"):
+    for name in (
+        f"{NAME}/sub/{path.name}",
+        f"hf://{NAME}@main/sub/{path.name}",
+        f"hf://{NAME}/sub/{path.name}@{COMMIT}",
+    ):
         assert converted(name, tmp_path / "there.bin", Reach(way, tmp_path)) == here
 
 
@@ -94,7 +98,9 @@ def test_looking_costs_headers_only(hub: LocalHub, sharded: Path) -> None:
     assert used < 200_000
 
 
-def test_a_token_goes_to_the_hub_alone(hub: LocalHub, sharded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_token_goes_to_the_hub_alone(
+    hub: LocalHub, sharded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The hub gets it, the server of the large files does not; a private model can be read with it."""
     hub.add(NAME, sharded, private=True)
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
@@ -119,8 +125,14 @@ def test_a_stream_has_one_file_on_the_disk(hub: LocalHub, sharded: Path, tmp_pat
     converted(NAME, tmp_path / "model.bin", Reach("stream", tmp_path), threads)
     hub.on_bytes = lambda *_: None
     assert most < max(lengths) + 200_000
-    whole = [request.path for request in hub.requests if request.at == "cdn" and request.range in {f"bytes=0-{n - 1}" for n in lengths}]
-    assert sorted(whole) == sorted({request.path for request in hub.requests if ".safetensors" in request.path and request.at == "cdn"})
+    whole = [
+        request.path
+        for request in hub.requests
+        if request.at == "cdn" and request.range in {f"bytes=0-{n - 1}" for n in lengths}
+    ]
+    assert sorted(whole) == sorted(
+        {request.path for request in hub.requests if ".safetensors" in request.path and request.at == "cdn"}
+    )
 
 
 def test_what_is_left_out_is_still_digested(hub: LocalHub, sharded: Path, tmp_path: Path) -> None:
@@ -157,7 +169,9 @@ def test_a_file_that_changes_after_it_was_emptied(hub: LocalHub, sharded: Path, 
         last.decode()
         for name, contents in repo.files.items():
             repo.files[name] = Stored(bytes(byte ^ 1 for byte in contents.data)) if name.endswith("s") else contents
-        with pytest.raises(SourceError, match=r"model@0123456789ab/model-0000\d-of-00004.safetensors.*: the file changed"):
+        with pytest.raises(
+            SourceError, match=r"model@0123456789ab/model-0000\d-of-00004.safetensors.*: the file changed"
+        ):
             first.decode()
 
 
@@ -181,7 +195,9 @@ def test_the_cache_is_used(hub: LocalHub, sharded: Path, expected: bytes, tmp_pa
     assert hub.requests == []
 
 
-def test_what_lies_here_comes_first(hub: LocalHub, sharded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_lies_here_comes_first(
+    hub: LocalHub, sharded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A folder of that name is taken, and where its owner's folder is here, nobody else is asked."""
     hub.add(NAME, sharded)
     (tmp_path / "org").mkdir()

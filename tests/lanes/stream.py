@@ -66,7 +66,9 @@ class Made:
         words = np.arange(first // 2, -(-last // 2), dtype=np.uint64)
         words = (words + np.uint64(self.number << 40)) * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(40)
         # sign and mantissa of any value, exponents of 2^-6 to 1
-        numbers = (words & np.uint64(0x807F)) | (np.uint64(121) + ((words >> np.uint64(8)) & np.uint64(7)) % 7 << np.uint64(7))
+        numbers = (words & np.uint64(0x807F)) | (
+            np.uint64(121) + ((words >> np.uint64(8)) & np.uint64(7)) % 7 << np.uint64(7)
+        )
         return head + numbers.astype("<u2").tobytes()[first % 2 : first % 2 + last - first]
 
     @cached_property
@@ -183,7 +185,9 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"{total} bytes in {asked.files} files; their digests took {time.monotonic() - began:.0f} s", flush=True)
         made = streamed(hub, Path(folder), asked.format, asked.threads)
         hub.close()
-        print(f"{made.seconds:.0f} s, {total / made.seconds / 1e6:.0f} MB/s of source; {made.output.stat().st_size} bytes")
+        print(
+            f"{made.seconds:.0f} s, {total / made.seconds / 1e6:.0f} MB/s of source; {made.output.stat().st_size} bytes"
+        )
         print(f"downloaded files took at most {made.disk} bytes, the longest file has {longest}")
         print(f"memory at most {made.memory} bytes")
         assert made.disk < longest + (asked.files << 19), "more than one file was on the disk"
