@@ -142,7 +142,8 @@ def _to_budget(asked: budget_options.AskedBudget, work: ConversionOptions) -> No
 
 def _by_rules(rules: _AskedRules, work: ConversionOptions) -> None:
     """Converts by a policy, or shows what it would do."""
-    from fourcc.files.write import check_name, check_target
+    from fourcc.files.part_file import check_output
+    from fourcc.files.write import check_name
     from fourcc.sources import open_source
 
     settings, output = feedback_of(work.feedback, work.damping), work.output
@@ -152,11 +153,11 @@ def _by_rules(rules: _AskedRules, work: ConversionOptions) -> None:
         planned = rules.planned(opened, settings)
         terminal.notes(planned.notes, quiet=work.quiet)
         if work.dry_run:
-            return plan_table.show(planned, as_json=work.as_json)
+            return plan_table.show(planned, work.how.forecast(planned, output), as_json=work.as_json)
         if output is None:
             raise UsageError("convert needs an output", hint="Add -o FILE, or --dry-run.")
         read = (*opened.all_files, *(each for each in (rules.policy, rules.calibration) if each))
-        target = check_target(output, read, force=work.how.force)
+        target = check_output(output, read, force=work.how.force, resume=work.how.resume)
         result, progress = _carried_out(planned, target, work.how, quiet=work.quiet)
     if work.as_json:
         return json_documents.show("convert", _document(output, result, len(planned.ranges)))

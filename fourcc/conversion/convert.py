@@ -12,25 +12,31 @@ import attrs
 from xxhash import xxh3_128
 
 from fourcc.container.index import Index, Provider, SourceRecord
+from fourcc.container.layout import HEAD_BYTES
+from fourcc.container.reader import ModelFile
 from fourcc.container.tensor_mapping import tensor_fields
 from fourcc.container.writer import Writer
+from fourcc.conversion.done_tensors import in_their_places, journal_entry, notes_on, records_in, tensors_done
 from fourcc.conversion.kept_policy import numbered_as_before
 from fourcc.conversion.measured_errors import lost
+from fourcc.conversion.memory_need import Room
 from fourcc.conversion.pipeline import transcode
 from fourcc.conversion.plan import CalibrationData, Plan, plan
+from fourcc.conversion.plan_facts import plan_facts
+from fourcc.conversion.source_digests import SourceDigests
 from fourcc.errors import NumericError, PluginError, SourceError
 from fourcc.execution import Execution
 from fourcc.feedback.feedback import Feedback
 from fourcc.files.backing import backing_of, use_whole
+from fourcc.files.part_file import PartFile, check_output, completed
 from fourcc.files.read import ReadFile, identity
-from fourcc.files.write import AtomicFile, check_name, check_space, check_target
+from fourcc.files.write import AtomicFile, check_name, check_space
 from fourcc.format import Aids
 from fourcc.policy import Policy
 from fourcc.progress import OnProgress, counter
 from fourcc.records import Records
 from fourcc.sources import open_source
 from fourcc.sources.elsewhere import DOWNLOAD, streaming
-from fourcc.threads import thread_count
 
 _log = logging.getLogger(__name__)
 
@@ -92,6 +98,7 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
     threads: int | None = None,
     force: bool = False,
     stream: bool = False,
+    resume: bool = False,
     progress: OnProgress | None = None,
 ) -> Result:
     """Converts a checkpoint to a model.bin.
@@ -113,8 +120,9 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
             matrix; encoders that can use it weigh errors by it.
         activations: ``static``: store ranges of activations, from the calibration; None: those that the source has.
         threads: None: ``FOURCC_THREADS``, or the cores that the process may use. The bytes do not depend on it.
-        force: replace an existing output.
+        force: replace an existing output, and begin unfinished work beside it anew.
         stream: download file after file of a model on a hub, each in the place of the one before, beside the output.
+        resume: go on where this very conversion was interrupted; with `force`, an existing output is replaced.
         progress: called after every tile.
 
     Returns:
@@ -129,7 +137,7 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
     check_name(Path(output))
     reach = streaming(Path(source), Path(output)) if stream else DOWNLOAD
     with open_source(Path(source), None if tokenizer is None else Path(tokenizer), reach) as opened:
-        target = check_target(Path(output), opened.all_files, force=force)
+        target = check_output(Path(output), opened.all_files, force=force, resume=resume)
         planned = plan(
             opened,
             rules,
@@ -141,31 +149,50 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
             activations=activations,
         )
         planned.refuse_unmet()
-        return execute(planned, target, Execution(threads=threads, anew=force, progress=progress))
+        return execute(planned, target, Execution(threads=threads, anew=force, resume=resume, progress=progress))
 
 
 def execute(planned: Plan, target: Path | AtomicFile, how: Execution | None = None) -> Result:
-    """Carries out a plan; `target` comes from `check_target`, or is the output itself. Raises as `convert` does."""
-    output = target if isinstance(target, AtomicFile) else AtomicFile(target)
+    """Carries out a plan; `target` comes from `check_output`, or is the output itself. Raises as `convert` does."""
+    way = how or Execution()
     try:
-        return _execute(planned, output, how or Execution())
+        if isinstance(target, AtomicFile):
+            return _execute(planned, target, way)
+        return _to_file(planned, target, way)
     except (NumericError, PluginError) as error:  # raised where the file's name is not known
         error.file = error.file or str(planned.source.path)
         raise
 
 
+def _to_file(planned: Plan, target: Path, how: Execution) -> Result:
+    """Carries out a plan, or goes on with it."""
+    facts = plan_facts(planned)
+    if how.resume and completed(target, facts) is not None:
+        with ModelFile(target) as file:
+            return Result(target, file.digest, file.index, (*planned.notes, *_lost(file.index)))
+    return _execute(planned, PartFile(target, facts, resume=how.resume, anew=how.anew), how)
+
+
 def _execute(planned: Plan, output: AtomicFile, how: Execution) -> Result:
-    source, count = planned.source, thread_count(how.threads)
+    source, room = planned.source, Room(planned.steps, how)
+    room.begin()
     stamps = [identity(path) for path in source.files]
-    check_space(output.target, planned.file_bytes + use_whole(source.files))
-    _log.info("writing %s with %d threads: about %d bytes", output.target, count, planned.file_bytes)
+    scratch = use_whole(source.files)
+    steps = numbered_as_before(source, planned.policy, planned.steps)
+    report = counter(planned.weights, how.progress)
+    output.hopeless = not source.files
     with output as out:
-        writer = Writer(out)
+        check_space(out.target, planned.file_bytes - out.size + scratch)
+        known = dict(in_their_places(steps, records_in(steps, out.done), HEAD_BYTES))
+        done = tensors_done(out, steps, known, room.threads, report)
+        said = notes_on(out, done, len(steps), resume=how.resume)
+        _log.info("writing %s with %d threads: about %d bytes", out.target, room.threads, planned.file_bytes)
+        digests, writer = SourceDigests(source.files, out.done), Writer(out)
         providers: dict[Provider, int] = {}
-        report = counter(planned.weights, how.progress)
-        steps = numbered_as_before(source, planned.policy, planned.steps)
-        for record in transcode(steps, writer, providers, count, report):
+        for record in transcode(steps, writer, providers, room, report, done):
             writer.add(record)
+            if record.name not in done:
+                out.add(record.name, digests.added(journal_entry(record)))
         for name, data in planned.blobs.items():
             writer.blob(name, data)
         index = Index(
@@ -178,10 +205,15 @@ def _execute(planned: Plan, output: AtomicFile, how: Execution) -> Result:
         digest, index = writer.finish(index)
         for path, stamp in zip(source.files, stamps, strict=True):
             if identity(path) != stamp:
+                out.hopeless = True
                 raise SourceError("the file changed while it was converted", file=path, hint="Convert it again.")
-    plain = (record for record in index.tensors if record.feedback is None)  # that of weights tells little elsewhere
-    errors = {record.name: record.error for record in plain if record.error is not None}
-    return Result(output.target, digest, index, (*planned.notes, *lost(errors)))
+    return Result(output.target, digest, index, (*planned.notes, *said, *_lost(index)))
+
+
+def _lost(index: Index) -> list[str]:
+    """A note on tensors of which hardly anything is left; the error of weights tells little where there is feedback."""
+    plain = (record for record in index.tensors if record.feedback is None)
+    return lost({record.name: record.error for record in plain if record.error is not None})
 
 
 def _source_record(kind: str, path: Path) -> SourceRecord:

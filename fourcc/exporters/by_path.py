@@ -35,6 +35,7 @@ def export(  # noqa: PLR0913 - keyword-only, one an option of the command
     threads: int | None = None,
     force: bool = False,
     stream: bool = False,
+    resume: bool = False,
     progress: OnProgress | None = None,
 ) -> ExportResult:
     """Exports a model to a file of another project.
@@ -54,8 +55,9 @@ def export(  # noqa: PLR0913 - keyword-only, one an option of the command
         group: weights that share a scale, where the kind lets that be chosen.
         max_shard_size: of a folder's files, such as ``"2GB"``; None: 5GB.
         threads: None: ``FOURCC_THREADS``, or the cores that the process may use. The bytes do not depend on it.
-        force: replace an existing output.
+        force: replace an existing output, and begin unfinished work beside it anew.
         stream: download file after file of a model on a hub, each in the place of the one before, beside the output.
+        resume: go on where this very export was interrupted; with `force`, an existing output is replaced.
         progress: called after every tile.
 
     Raises:
@@ -69,5 +71,7 @@ def export(  # noqa: PLR0913 - keyword-only, one an option of the command
     reach = streaming(Path(source), Path(output)) if stream else DOWNLOAD
     with open_source(source, tokenizer, reach) as opened:
         planned = plan_export(with_pre(opened, pre), kind, rules, include, exclude, instead=instead, group=group)
-        targets = check_targets(planned, Path(output), (), force=force)
-        return execute_export(planned, targets, Execution(threads=threads, anew=force, progress=progress))
+        targets = check_targets(planned, Path(output), (), force=force, resume=resume)
+        return execute_export(
+            planned, targets, Execution(threads=threads, anew=force, resume=resume, progress=progress)
+        )

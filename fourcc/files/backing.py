@@ -16,7 +16,13 @@ Identity = tuple[int | str, ...]
 
 
 class Backing(Protocol):
-    """Fills a file."""
+    """Fills a file.
+
+    Attributes:
+        known_digest: XXH3-128 of the whole file, where it was taken or is known from before; else None.
+    """
+
+    known_digest: bytes | None
 
     @property
     def identity(self) -> Identity:

@@ -48,9 +48,14 @@ def explained(error: Exception, what: str) -> Exception:
     if isinstance(error, (errors.OfflineModeIsEnabled, errors.LocalEntryNotFoundError)) and offline():
         hint = "Unset HF_HUB_OFFLINE, or download the model while there is a network."
         return SourceError("not in the cache, and HF_HUB_OFFLINE forbids to ask the hub", file=what, hint=hint)
-    known = _known(error, what, status)
-    if known is not None:
-        return known
+    known = _known(error, what, status) or _unknown(error, what, status)
+    if known is not None or not isinstance(error, (OSError, http_error())):
+        return known or error
+    return OSError(getattr(error, "errno", None) or 0, f"cannot be read over the network: {plain(error)}", what)
+
+
+def _unknown(error: Exception, what: str, status: int | None) -> SourceError | None:
+    """The error for an answer of which only its kind is known."""
     if status is not None:
         later = "Try again later." if status in PASSING else None
         return SourceError("the server does not give it", file=what, found=f"status {status}", hint=later)
@@ -59,9 +64,7 @@ def explained(error: Exception, what: str) -> Exception:
     if isinstance(error, ValueError):
         check = "Check HF_ENDPOINT, and whether a proxy wants a login."
         return SourceError("this is not the answer of a hub", file=what, found=plain(error), hint=check)
-    if not isinstance(error, (OSError, http_error())):
-        return error
-    return OSError(getattr(error, "errno", None) or 0, f"cannot be read over the network: {plain(error)}", what)
+    return None
 
 
 def _known(error: Exception, what: str, status: int | None) -> SourceError | None:

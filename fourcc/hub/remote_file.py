@@ -55,6 +55,7 @@ class RemoteFile:
         self.path = path
         self.remote = remote
         self.sums: Sums | None = None
+        self.known_digest: bytes | None = None
         self.turn = threading.Condition()  # files that take turns have one together
         self.take_turn: Callable[[RemoteFile], None] | None = None
         self._sha256 = sha256
@@ -102,14 +103,15 @@ class RemoteFile:
     def digest(self) -> bytes:
         """XXH3-128 of the whole file, taken while it was here; else it is read from the server, and not kept."""
         with self.turn:
-            if self.sums is None:
-                self.sums = self._read_through(lambda *_: None)
-            return self.sums.whole
+            if self.known_digest is None:
+                self.known_digest = self._read_through(lambda *_: None).whole
+            return self.known_digest
 
     def fetch_whole(self) -> None:
         """Fetches all of the file, and compares it with its SHA-256. The caller has the turn."""
         _log.info("downloading %s: %d bytes", self.remote.label, self.remote.size)
         self.sums = self._read_through(self._write)
+        self.known_digest = self.sums.whole
         self._there[:] = b"\1" * self._count
 
     def empty(self) -> None:

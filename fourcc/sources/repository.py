@@ -75,7 +75,8 @@ def files_of(found: Listing) -> Files:
 
 
 def _is_small(path: str, named: str) -> bool:
-    return path in SMALL or (path == named and path.endswith(_INDEX)) or (path.startswith(OTHER_TEMPLATES) and path.endswith(".jinja"))
+    template = path.startswith(OTHER_TEMPLATES) and path.endswith(".jinja")
+    return path in SMALL or template or (path == named and path.endswith(_INDEX))
 
 
 def _only_model(found: Listing, below: dict[str, Entry]) -> str:

@@ -33,7 +33,7 @@ NAMED = [
 ]
 PATHS = [
     "model.bin",
-    "/tmp/org/name",
+    "/srv/org/name",
     "../org/name",
     "org",
     "weights/model.gguf",

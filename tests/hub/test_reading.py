@@ -77,7 +77,7 @@ def test_addresses_of_the_hub(hub: LocalHub, sharded: Path, made: dict[str, Path
         (f"resolve/{COMMIT}/tiny.gguf", "GGUF"),
     ):
         if kind is None:
-            with pytest.raises(SourceError, match="more than one model: model.safetensors.index.json, tiny.gguf"):
+            with pytest.raises(SourceError, match="more than one model: model"):
                 open_source(f"{hub.address}/{NAME}/{page}")
             continue
         with open_source(f"{hub.address}/{NAME}/{page}", None, RANGES) as source:
@@ -190,7 +190,7 @@ def test_the_cache_is_used(hub: LocalHub, sharded: Path, expected: bytes, tmp_pa
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
         assert converted(NAME, tmp_path / "model.bin", Reach()) == expected
-        with pytest.raises(SourceError, match="^hf://org/other: not in huggingface_hub's cache, and HF_HUB_OFFLINE"):
+        with pytest.raises(SourceError, match=r"^hf://org/other: not in huggingface_hub's cache, and HF_HUB_OFFLINE"):
             open_source("org/other")
     assert hub.requests == []
 
@@ -212,7 +212,7 @@ def test_what_lies_here_comes_first(
 
 def test_a_stream_of_what_lies_here(sharded: Path, tmp_path: Path) -> None:
     """Refused, with advice."""
-    with pytest.raises(UsageError, match="there is nothing to stream. Leave --stream out"):
+    with pytest.raises(UsageError, match="there is nothing to stream"):
         fourcc.convert(sharded, tmp_path / "model.bin", stream=True)
 
 

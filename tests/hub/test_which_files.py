@@ -56,32 +56,42 @@ def test_a_split_gguf(hub: LocalHub, tmp_path: Path) -> None:
         (
             ["model.safetensors", "a.gguf"],
             "",
-            "hf://org/model: the repository holds more than one model: model.safetensors, a.gguf. "
-            "Name one of them: hf://org/model/model.safetensors",
+            (
+                "hf://org/model: the repository holds more than one model: model.safetensors, a.gguf. "
+                "Name one of them: hf://org/model/model.safetensors"
+            ),
         ),
         (
             ["Q4/m-00001-of-00002.gguf", "Q4/m-00002-of-00002.gguf", "Q8/m.gguf"],
             "",
-            "hf://org/model: the repository holds no safetensors and no GGUF file here. It has Q4/m-00001-of-00002.gguf, "
-            "Q8/m.gguf. Name one of them: hf://org/model/Q4/m-00001-of-00002.gguf",
+            (
+                "hf://org/model: the repository holds no safetensors and no GGUF file here. It has Q4/m-00001-of-00002.gguf, "
+                "Q8/m.gguf. Name one of them: hf://org/model/Q4/m-00001-of-00002.gguf"
+            ),
         ),
         (
             ["pytorch_model.bin", "config.json"],
             "",
-            "hf://org/model: the repository holds no safetensors and no GGUF file here. It has pytorch_model.bin: a pickle "
-            "can execute code, and is neither downloaded nor read.",
+            (
+                "hf://org/model: the repository holds no safetensors and no GGUF file here. It has pytorch_model.bin: a pickle "
+                "can execute code, and is neither downloaded nor read."
+            ),
         ),
         (
             ["a.safetensors", "b.safetensors"],
             "",
-            "hf://org/model: several safetensors files and no index: a.safetensors, b.safetensors. "
-            "Name one of them: hf://org/model/a.safetensors",
+            (
+                "hf://org/model: several safetensors files and no index: a.safetensors, b.safetensors. "
+                "Name one of them: hf://org/model/a.safetensors"
+            ),
         ),
         (
             ["a.gguf"],
             "c.gguf",
-            "hf://org/model/c.gguf: the repository has no such file or folder. It has a.gguf. "
-            "Name one of them: hf://org/model/a.gguf",
+            (
+                "hf://org/model/c.gguf: the repository has no such file or folder. It has a.gguf. "
+                "Name one of them: hf://org/model/a.gguf"
+            ),
         ),
         (["README.md"], "", "hf://org/model: the repository holds no safetensors and no GGUF file here"),
     ],
