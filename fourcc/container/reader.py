@@ -94,6 +94,7 @@ class ModelFile(TensorMapping):
         self._mapped()  # refuses a file that was closed, or has changed
         if self._copied is None:
             try:
+                self.file.fill()
                 self._copied = mmap.mmap(self.file.fd, 0, access=mmap.ACCESS_COPY)
             except OSError:  # it could need more memory than there is
                 return self[name]
@@ -108,6 +109,7 @@ class ModelFile(TensorMapping):
         import mmap
 
         if self._map is None:
+            self.file.fill()
             self._map = mmap.mmap(self.file.fd, 0, access=mmap.ACCESS_READ)
         return self._map
 

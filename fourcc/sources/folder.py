@@ -28,9 +28,7 @@ def choose(folder: Path) -> list[str]:
         SourceError: there is none, or more than one model.
     """
     names = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
-    indexes, ggufs = ([name for name in names if name.endswith(end)] for end in (_INDEX, _GGUF))
-    weights = [name for name in names if name.endswith(_SAFETENSORS)]
-    models = [*(indexes or weights[:1]), *_one_a_set(ggufs)]
+    models, weights = models_among(names)
     if len(models) > 1:
         raise SourceError(
             f"the folder holds more than one model: {' and '.join(models)}",
@@ -40,6 +38,13 @@ def choose(folder: Path) -> list[str]:
     if not models:
         raise _nothing(folder, names)
     return weights if models == weights[:1] else models
+
+
+def models_among(names: list[str]) -> tuple[list[str], list[str]]:
+    """The models among a folder's files, by a file each, and all safetensors files; `names` are sorted."""
+    indexes, ggufs = ([name for name in names if name.endswith(end)] for end in (_INDEX, _GGUF))
+    weights = [name for name in names if name.endswith(_SAFETENSORS)]
+    return [*(indexes or weights[:1]), *_one_a_set(ggufs)], weights
 
 
 def _one_a_set(names: list[str]) -> list[str]:
