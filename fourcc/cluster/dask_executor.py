@@ -110,7 +110,8 @@ def _started(count: int, folder: str) -> LocalCluster:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keeps dask's reports of workers that come and go, which are no errors here, off the terminal."""
-    loggers = [logging.getLogger(name) for name in QUIET]
+    known = [name for name in logging.root.manager.loggerDict if name.split(".")[0] in QUIET]  # each has a level
+    loggers = [logging.getLogger(name) for name in {*QUIET, *known}]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.CRITICAL)

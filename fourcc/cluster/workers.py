@@ -181,7 +181,8 @@ def _lost(error: BaseException, job: Job[Any]) -> ClusterError:
         return ClusterError(what, tensor=job.tensor, hint=f"{hint} {GO_ON}")
     if isinstance(error, BrokenExecutor):
         return ClusterError("a process of the executor ended abruptly", tensor=job.tensor, hint=GO_ON)
-    return ClusterError("the connection to the scheduler is lost", tensor=job.tensor, hint=GO_ON)
+    what = "the connection to the scheduler is lost"
+    return ClusterError(what, tensor=job.tensor, hint="Start it and its workers again.")
 
 
 def _check_answer(path: Path, expected: str, worker: str) -> None:

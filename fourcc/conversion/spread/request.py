@@ -19,12 +19,14 @@ class Inputs:
     """The files that a worker opens once.
 
     Attributes:
+        key: of the work: for other work they are opened again, since they may have changed.
         source: path of the checkpoint.
         kind: its kind, as it was recognised.
         calibration: path of the calibration; None where there is none.
         aids: path of a file with the aids that were given from Python; None where there are none.
     """
 
+    key: str
     source: str
     kind: str
     calibration: str | None = None

@@ -234,4 +234,4 @@ def _inputs(planned: Plan, steps: tuple[Step, ...], needs: Conditions) -> Inputs
         None if planned.calibration is None else str(Path(getattr(planned.calibration, "path", "")).absolute())
     )
     source = str(Path(planned.source.path).absolute())
-    return Inputs(source, planned.source.kind, calibration, str(file) if given else None)
+    return Inputs(needs.key, source, planned.source.kind, calibration, str(file) if given else None)
