@@ -57,6 +57,7 @@ class PieceRequest:
         feedback: the settings of error feedback; None: none.
         whole: weights of all tensors that are encoded in the same format.
         threads: on which the piece is encoded.
+        memory: bytes that the worker may take at most; None: any number.
         output: path of the file that it is written into.
         places: of the tensor's parts, by name; empty for a loose tensor, whose length is not known.
         master: host of the process that asks: on others the bytes are flushed.
@@ -69,6 +70,7 @@ class PieceRequest:
     feedback: Feedback | None
     whole: int
     threads: int
+    memory: int | None
     output: str
     places: Mapping[str, Place]
     master: str

@@ -104,6 +104,7 @@ class _Work:
         self._records = {number: done[name] for number, name in names.items() if name in done}
         self._before = frozenset(self._records)
         self._whole = encoded_weights(steps)
+        self._memory = how.memory
         self._threads = 1 if how.threads is None else thread_count(how.threads)
         self._inputs = _inputs(planned, steps, needs)
         self._loose: dict[int, LooseResult] = {}
@@ -210,6 +211,7 @@ class _Work:
             feedback=step.feedback,
             whole=self._whole[step.decision.tag],
             threads=self._threads,
+            memory=self._memory,
             output=str(self._out.path),
             places=places,
             master=platform.node(),
