@@ -107,7 +107,8 @@ class Workers:
                 self._hand_out(waiting, running)
                 if not running:
                     return
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                done = wait(running, return_when=FIRST_COMPLETED).done
+                for future in [each for each in running if each in done]:  # in the order in which they were handed out
                     job = running.pop(future)
                     yield job.key, self._receive(_result(future, job))
         finally:

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, overload
 
-from fourcc.container.head_and_tail import recognisable
+from fourcc.container.folder_models import is_container
 from fourcc.models.model import Model
 
 # Looking at a model.bin must load neither numpy nor a reader of checkpoints: imports of both stand where they are used.
@@ -46,7 +46,7 @@ def open_to_look(
         OSError: a file cannot be opened.
     """
     path = Path(path)
-    if not _is_model_bin(path):
+    if not is_container(path):
         if run:
             return _made_to_run(path, tokenizer, verify=verify)
         from fourcc.sources import open_source
@@ -86,7 +86,7 @@ def open_to_run(
         FourccError: as `fourcc.convert` and `fourcc.open` do; messages name the source.
     """
     path = Path(source)
-    if policy is None and _is_model_bin(path):
+    if policy is None and is_container(path):
         model = stack.enter_context(Model(path, verify=verify))
         notes = () if tokenizer is None else model.use_tokenizer(Path(tokenizer))
     else:
@@ -105,10 +105,6 @@ def _made_to_run(path: Path, tokenizer: str | Path | None, *, verify: bool) -> M
     for note in notes:
         logging.getLogger(__name__).warning("%s: %s", path, note)
     return Model(path, verify=verify, fd=fd)
-
-
-def _is_model_bin(path: Path) -> bool:
-    return path.is_file() and recognisable(path)
 
 
 def _converted(

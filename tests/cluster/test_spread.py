@@ -1,5 +1,6 @@
 """Conversions on an executor: the bytes are those of one process, wherever tensors are cut, and whatever they hold."""
 
+import contextlib
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
@@ -186,3 +187,37 @@ def test_a_worker_that_reads_another_tensor_is_named(
     monkeypatch.setattr(inputs, "open_source", lambda _: open_source(other))
     with pytest.raises(ClusterError, match=r"a worker reads another tensor under this name: found .*\(3, 3\)"):
         fourcc.convert(source, tmp_path / "m.bin", format="Q4_0,F32", include=[LARGE], executor=threads)
+
+
+@pytest.mark.parametrize("fmt", [None, seam_formats.ENTROPY], ids=str)
+def test_shards_are_the_same(
+    source: Path, tmp_path: Path, threads: ThreadPoolExecutor, fmt: fourcc.Format | None
+) -> None:
+    """Those of one process, file by file; also where only encoding tells how long a tensor is."""
+    with contextlib.nullcontext() if fmt is None else installed(fmt):
+        for name, executor in (("one", None), ("many", threads)):
+            (tmp_path / name).mkdir()
+            policy = MIXED if fmt is None else Policy.shorthand(f"{fmt.tag},F32")
+            output = tmp_path / name / "model.bin"
+            fourcc.convert(source, output, policy=policy, shard_size="600KB", executor=executor)
+    found = {name: {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("one", "many")}
+    assert len(found["one"]) > 3
+    assert found["one"] == found["many"]
+
+
+def test_interrupted_shards_go_on(source: Path, tmp_path: Path) -> None:
+    def stop(name: str, done: int, total: int) -> None:
+        if name == "norm":
+            raise KeyboardInterrupt
+
+    for name in ("one", "many"):
+        (tmp_path / name).mkdir()
+    fourcc.convert(source, tmp_path / "one" / "model.bin", policy=MIXED, shard_size="600KB")
+    with ThreadPoolExecutor(1) as one:
+        how: dict[str, Any] = {"policy": MIXED, "shard_size": "600KB", "executor": one}
+        with pytest.raises(KeyboardInterrupt):
+            fourcc.convert(source, tmp_path / "many" / "model.bin", progress=stop, **how)
+        result = fourcc.convert(source, tmp_path / "many" / "model.bin", resume=True, **how)
+    assert any("of 5 tensors were done before" in note for note in result.notes)
+    found = {name: {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("one", "many")}
+    assert found["one"] == found["many"]
