@@ -15,6 +15,7 @@ from fourcc.cli.shared.open_model import model_to_run
 
 if TYPE_CHECKING:
     from fourcc.calibration.calibrating import Calibrated
+    from fourcc.calibration.collecting import Collected
 
 EPILOG = """\b
 Examples:
@@ -65,20 +66,28 @@ def calibrate(  # noqa: PLR0913 - one an option
     The model reads a text, layer by layer; convert then weighs errors by it.
     """
     from fourcc.calibration.calibrating import Request, carry_out
+    from fourcc.execution import Execution
 
     asked = Request(source, text, hessian, parted, limit, context, merge, tokenizer)
     target = asked.target(output, force=force)
     with ExitStack() as stack:
         model = model_to_run(source, tokenizer, None, stack, quiet=quiet, as_json=as_json)
         with Progress("calibrating", 0, quiet=quiet, unit="tokens x layers") as progress:
-            result = carry_out(asked, model, target, resume=resume, threads=threads, progress=progress)
+            how = Execution(threads=threads, resume=resume, anew=force, progress=progress)
+            result = carry_out(asked, model, target, how)
     if resume:
-        count = result.resumed_after
-        told = f"resumed after layer {count - 1}" if count else "there was nothing to resume, so all layers were run"
-        terminal.notes([told], quiet=quiet)
+        terminal.notes([_resumed(result.before)], quiet=quiet)
     if as_json:
         return json_documents.show("calibrate", _document(output, result))
     return None if quiet else _show(output, result, progress)
+
+
+def _resumed(before: Collected) -> str:
+    """A note on what was done before."""
+    if not before.layers and not before.batches:
+        return "there was nothing to resume, so all layers were run"
+    batches = f" and {before.batches} batches of the next" if before.batches else ""
+    return f"{before.layers} layers{batches} were done before the interruption"
 
 
 def _show(output: Path, result: Calibrated, progress: Progress) -> None:
@@ -109,6 +118,7 @@ def _document(output: Path, result: Calibrated) -> dict[str, object]:
         "tokens": calibration.tokens,
         "matrices": len(calibration.statistics),
         "hessians": len(calibration.hessians),
-        "resumed_after": result.resumed_after,
+        "resumed_after": result.before.layers,
+        "resumed_batches": result.before.batches,
         "file_bytes": output.stat().st_size,
     }

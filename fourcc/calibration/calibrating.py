@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 import attrs
 
 from fourcc.calibration.calibration import Calibration, CalibrationText
-from fourcc.calibration.collecting import Work, collect
+from fourcc.calibration.collecting import Collected, collect
+from fourcc.calibration.collecting_plan import Work
 from fourcc.calibration.layout import About
 from fourcc.calibration.model_digest import model_digest
 from fourcc.calibration.partial_file import check_target_and_part
 from fourcc.calibration.reading import OWN, open_calibration
 from fourcc.errors import InputError, UsageError
+from fourcc.execution import Execution
 from fourcc.models.evaluation import common_context
 from fourcc.models.opening import open_to_run
 from fourcc.models.text_files import as_text
@@ -57,12 +59,12 @@ class Calibrated:
     Attributes:
         calibration: what was written, opened.
         text: the text as it was cut.
-        resumed_after: number of layers that were done before.
+        before: how much was done before.
     """
 
     calibration: Calibration
     text: Cut
-    resumed_after: int
+    before: Collected
 
 
 def calibrate(  # noqa: PLR0913 - keyword-only, one an option of the command
@@ -111,26 +113,19 @@ def calibrate(  # noqa: PLR0913 - keyword-only, one an option of the command
     target = asked.target(Path(output), force=force)
     with ExitStack() as stack:
         opened, _ = open_to_run(model, stack, tokenizer=tokenizer)
-        return carry_out(asked, opened, target, resume=resume, threads=threads, progress=progress).calibration
+        how = Execution(threads=threads, resume=resume, anew=force, progress=progress)
+        return carry_out(asked, opened, target, how).calibration
 
 
-def carry_out(
-    asked: Request,
-    opened: Model,
-    target: Path,
-    *,
-    resume: bool = False,
-    threads: int | None = None,
-    progress: OnProgress | None = None,
-) -> Calibrated:
+def carry_out(asked: Request, opened: Model, target: Path, how: Execution) -> Calibrated:
     """Calibrates an opened model; `target` comes from `Request.target`. Raises as `calibrate` does."""
     data, merged = asked.text.read_bytes(), None if asked.merge is None else open_calibration(asked.merge)
     cutting = cut_text(opened, as_text(data, asked.text), asked)
     said = CalibrationText(asked.text.name, hashlib.sha256(data).hexdigest())
     work = planned_work(asked, said, cutting, merged)
-    network = opened.network(cutting.protocol.context, threads)
+    network = opened.network(cutting.protocol.context, how.threads)
     try:
-        done = collect(network, work, target, resume=resume, progress=progress)
+        done = collect(network, work, target, how)
     except InputError as error:  # raised where the file's name is not known
         error.file = error.file or str(asked.model)
         raise

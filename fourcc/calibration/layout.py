@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -73,15 +73,15 @@ class CalibrationLayout:
         return self.places[imatrix.CHECKSUMS][1], np.array(sums, "<u8").tobytes()
 
 
-def lay_out(about: About, inputs: Sequence[Inputs], *, hessian: bool) -> CalibrationLayout:
+def lay_out(about: About, inputs: Sequence[Inputs], hessians: Container[str]) -> CalibrationLayout:
     """The layout of a file.
 
     Args:
         about: what the calibration is of.
         inputs: those that there are statistics of, in order.
-        hessian: whether Hessians are stored.
+        hessians: first names of the inputs whose Hessians are stored.
     """
-    tensors = [tensor for each in inputs for tensor in _tensors(each, about.tokens, hessian=hessian)]
+    tensors = [tensor for each in inputs for tensor in _tensors(each, about.tokens, hessian=each.names[0] in hessians)]
     tensors.append((imatrix.CHECKSUMS, imatrix.LONG, (1 + len(tensors),)))
     infos: list[Info] = []
     sizes: list[int] = []
@@ -135,7 +135,7 @@ def _tensors(inputs: Inputs, tokens: int, *, hessian: bool) -> Iterator[tuple[st
     yield first + imatrix.MAXIMUM, imatrix.FLOAT, (matrices, cols)
     narrow = tokens * BLOCK < 2**31  # no bin can hold more
     yield first + imatrix.MAGNITUDES, imatrix.INT if narrow else imatrix.LONG, (matrices, block_count(cols), BINS)
-    if hessian and matrices == 1:
+    if hessian:
         yield first + imatrix.HESSIAN, imatrix.FLOAT, (cols, cols)
 
 

@@ -45,6 +45,7 @@ class StagedNetwork:
         width: columns of a hidden state, `dim`.
         vocab_size: number of logits.
         context: tokens of the longest window.
+        threads: number of threads.
 
     Raises:
         UsageError: there is not enough memory for the context.
@@ -53,13 +54,14 @@ class StagedNetwork:
     def __init__(self, network: Transformer) -> None:
         sizes = network.architecture
         self.layers, self.width, self.vocab_size = sizes.n_layers, sizes.dim, sizes.vocab_size
-        self.context = network.context
+        self.context, self.threads = network.context, network.threads
         self._architecture, self._weights = sizes, network.weights
         self._stages = Stages(sizes, network.context, 1, network.threads, exact=True)
         self._observer: Observer | None = None
         self._embedding = lru_cache(KEPT)(self._embedding_program)
         self._layer = lru_cache(KEPT)(self._layer_program)
         self._classifier = lru_cache(KEPT)(self._classifier_program)
+        self._last_norm = lru_cache(KEPT)(self._last_norm_program)
 
     def inputs_of(self, number: int) -> list[Inputs]:
         """The inputs that an observer of a layer sees, in order; number `layers` is the classifier."""
@@ -142,6 +144,14 @@ class StagedNetwork:
                 out[some] = self._stages.logits.floats[: len(out[some]), : self.vocab_size]
         return out
 
+    def show_classified(self, hidden: Floats, observe: Observer) -> None:
+        """Shows an observer the classifier's inputs, as `logits` does, but computes no logits."""
+        self._check(len(hidden))
+        with self._observed_by(observe):
+            for some in _batches(len(hidden)):
+                self._show(hidden[some])
+                self._last_norm(len(hidden[some])).run()
+
     def _check(self, tokens: int) -> None:
         if not 1 <= tokens <= self.context:
             raise UsageError("bad number of tokens to run", found=tokens, expected=f"1 to {self.context}, the context")
@@ -189,6 +199,12 @@ class StagedNetwork:
     def _classifier_program(self, count: int, packed: Packed) -> Program:
         program = self._stages.program(count)
         self._stages.classify(program, self._weights, packed, every=True, observe=self._observe)
+        return program
+
+    def _last_norm_program(self, count: int) -> Program:
+        program = self._stages.program(count)
+        cols = self._weights.output.cols
+        self._stages.last_norm(program, self._weights, cols, every=True, observe=self._observe)
         return program
 
 
