@@ -17,7 +17,7 @@ import attrs
 
 from fourcc.calibration.collecting_plan import CollectingPlan, Work
 from fourcc.calibration.collector import InputSums, merged
-from fourcc.calibration.layer_batches import LayerBatch, run_batch
+from fourcc.calibration.layer_batches import LayerBatch, TakeSums, run_batch
 from fourcc.calibration.partial_file import OffsetFile, WindowStates, part_of
 from fourcc.errors import InputError
 from fourcc.execution import Execution
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 class RunsBatches(Protocol):
     """Runs units of work, here or elsewhere."""
 
-    def __call__(self, units: Iterable[LayerBatch], take: Callable[[LayerBatch, Inputs, InputSums], None]) -> Iterator[str]:
+    def __call__(self, units: Iterable[LayerBatch], take: TakeSums) -> Iterator[str]:
         """Runs units one after the other, or some at once.
 
         Args:
@@ -74,8 +74,8 @@ def collect(network: Transformer, work: Work, target: Path, how: Execution | Non
 
     Raises:
         InputError: an activation is not finite, or unfinished work is damaged.
-        UsageError: a calibration that is merged has other matrices, or there is unfinished work, and it is not said what
-            to do with it, or it is other work.
+        UsageError: a calibration that is merged has other matrices; or there is unfinished work, and it is another one,
+            or nothing says what to do with it.
         OutputError: the file cannot be written.
     """
     how = how or Execution()
@@ -114,11 +114,11 @@ def _here(
     states: WindowStates,
     report: Callable[[LayerBatch, int], None],
     units: Iterable[LayerBatch],
-    take: Callable[[LayerBatch, Inputs, InputSums], None],
+    take: TakeSums,
 ) -> Iterator[str]:
     """Runs units of work in this process."""
     for unit in units:
-        yield run_batch(staged, states, unit, partial(take, unit), partial(report, unit))
+        yield run_batch(staged, states, unit, take, partial(report, unit))
 
 
 class _Run:
@@ -158,7 +158,7 @@ class _Run:
             self._finish(states)
         return done
 
-    def _take(self, unit: LayerBatch, inputs: Inputs, sums: InputSums) -> None:
+    def _take(self, inputs: Inputs, sums: InputSums) -> None:
         """Adds the sums of the unit that is next to those of the batches before it."""
         layer, batch = divmod(self._next, len(self._plan.batches))
         stored = self._plan.sums(self._out, layer)
@@ -179,8 +179,7 @@ class _Run:
 
     def _finish(self, states: str) -> None:
         """Notes that the next unit is done; what a layer leaves is flushed before."""
-        layer, batch = divmod(self._next, len(self._plan.batches))
-        if batch + 1 == len(self._plan.batches):
+        if self._next % len(self._plan.batches) + 1 == len(self._plan.batches):
             self._out.flush()
         self._journal.add(self._plan.key(self._next), {"states": states, "sums": self._digests})
         self._next, self._digests = self._next + 1, []

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import attrs
+import numpy as np
 from xxhash import xxh3_128
 
 from fourcc.calibration.batches import Batch
@@ -105,13 +106,11 @@ class _BatchRun:
         if not self.unit.layer:
             return self.staged.embed(tokens)
         states = self.states.before(self.unit.layer, token, len(tokens))
-        digest.update(states)
+        digest.update(states.view(np.uint8).data)
         return states
 
 
-def passes_of(
-    inputs: Sequence[Inputs], hessians: frozenset[str], room: int | None
-) -> tuple[tuple[Inputs, ...], ...]:
+def passes_of(inputs: Sequence[Inputs], hessians: frozenset[str], room: int | None) -> tuple[tuple[Inputs, ...], ...]:
     """The inputs of a layer in as few runs of it as memory allows.
 
     Args:

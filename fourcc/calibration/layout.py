@@ -64,7 +64,7 @@ class CalibrationLayout:
             kind, offset, _ = self.places[tensor]
             yield offset, np.ascontiguousarray(array, imatrix.DTYPES[kind]).tobytes()
 
-    def checksums(self, read: Callable[[int, int], bytes]) -> tuple[int, bytes]:
+    def checksums(self, read: Callable[[int, int], bytes | bytearray]) -> tuple[int, bytes]:
         """Offset and bytes of the checksums; `read` gives bytes of the file, in which all else is written."""
         sums = [xxh3_64_intdigest(self.head)]
         for tensor, (_, offset, nbytes) in self.places.items():
@@ -97,7 +97,7 @@ def lay_out(about: About, inputs: Sequence[Inputs], hessians: Container[str]) ->
     return CalibrationLayout(start, places, len(start) + offset)
 
 
-def _checksum(read: Callable[[int, int], bytes], offset: int, nbytes: int) -> int:
+def _checksum(read: Callable[[int, int], bytes | bytearray], offset: int, nbytes: int) -> int:
     """XXH3-64 of bytes of a file."""
     found = xxh3_64()
     for first in range(0, nbytes, READ_BYTES):

@@ -161,7 +161,11 @@ class Stages:
         self, program: Program, weights: Weights, cols: int, *, every: bool, observe: Observer | None = None
     ) -> Buffer:
         """The norm before the classifier, which has so many columns; arguments are those of `classify`."""
-        normed, kind, bias = self.buffers["normed"], self.architecture.network.norm_kind, weights.vectors.get("norm.bias")
+        normed, kind, bias = (
+            self.buffers["normed"],
+            self.architecture.network.norm_kind,
+            weights.vectors.get("norm.bias"),
+        )
         program.norm(self.x, weights.vectors["norm"], normed, bias=bias, kind=kind, only_last=not every)
         if observe is not None:
             show(program, observe, (weights.output_name,), normed, cols)

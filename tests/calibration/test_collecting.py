@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fourcc.calibration.calibration import Calibration, CalibrationText
 from fourcc.calibration import batches
+from fourcc.calibration.calibration import Calibration, CalibrationText
 from fourcc.calibration.collecting import Collected, collect
 from fourcc.calibration.collecting_plan import CollectingPlan, Work
 from fourcc.calibration.hessians import HessianSums, mean_products
@@ -218,7 +218,7 @@ def test_unfinished_work_is_neither_replaced_nor_mixed_up(tmp_path: Path, in_bat
     with pytest.raises(UsageError, match=r"unfinished work lies beside the output: 4 units.*--resume goes.*--force"):
         collect(network(case("grouped heads")), work(), target)
     other = work(WINDOWS[::-1], hessian=False)
-    with pytest.raises(UsageError, match=r'windows is .*, not .*; Hessians is true, not false'):
+    with pytest.raises(UsageError, match=r"windows is .*, not .*; Hessians is true, not false"):
         collect(network(case("grouped heads")), other, target, Execution(resume=True))
     assert collect(network(case("grouped heads")), other, target, Execution(anew=True)) == Collected()
     assert target.read_bytes() == collected(tmp_path / "wanted", other).path.read_bytes()
