@@ -13,6 +13,7 @@ from fourcc.calibration.partial_file import check_target_and_part
 from fourcc.calibration.session import TOKENS, OnNote, Session, Wanted
 from fourcc.calibration.units import asked_groups
 from fourcc.errors import InputError, PluginError
+from fourcc.execution import Execution
 from fourcc.feedback.feedback import Feedback, as_feedback
 from fourcc.models.opening import open_to_run
 from fourcc.progress import OnProgress
@@ -92,7 +93,8 @@ def measure(  # noqa: PLR0913 - keyword-only, one an option of the command
         opened = _opened(model, stack, tokenizer, note)
         known, count = _calibration(calibration, source), thread_count(threads)
         session = Session(source, opened, wanted, known, Path(text), count, note)
-        return _costs(session, target, progress, force=force, resume=resume)
+        how = Execution(threads=threads, resume=resume, anew=force, progress=progress)
+        return _costs(session, target, how)
 
 
 def _opened(model: str | Path, stack: ExitStack, tokenizer: str | Path | None, note: OnNote) -> Model:
@@ -113,10 +115,10 @@ def _read(*files: str | Path | Calibration | None) -> list[Path]:
     return [Path(file) for file in files if isinstance(file, (str, Path))]
 
 
-def _costs(session: Session, target: Path | None, progress: OnProgress | None, *, force: bool, resume: bool) -> Costs:
+def _costs(session: Session, target: Path | None, how: Execution) -> Costs:
     """The costs of a session; errors name the model's file."""
     try:
-        return session.costs(target, progress, force=force, resume=resume)
+        return session.costs(target, how)
     except (InputError, PluginError) as error:  # raised where the file's name is not known
         error.file = error.file or str(session.source.path)
         raise

@@ -22,6 +22,7 @@ import numpy as np
 
 from fourcc.errors import InputError, OutputError, UsageError
 from fourcc.files.descriptors import BINARY, read_into, write_some
+from fourcc.files.journal import SUFFIX as JOURNAL
 from fourcc.files.write import check_target, sync_folder
 
 if TYPE_CHECKING:
@@ -166,16 +167,21 @@ def check_target_and_part(path: Path, sources: Sequence[Path], *, force: bool) -
         force: whether an existing output may be replaced.
 
     Raises:
-        UsageError: as `check_target`; or the file of unfinished work would be one of the sources.
+        UsageError: as `check_target`; or a file of unfinished work would be one of the sources.
         OutputError: as `check_target`; or there is something else than a file in its place.
     """
     target = check_target(path, sources, force=force)
-    part = part_of(target)
-    if not os.path.lexists(part):
-        return target
-    what = "is where unfinished work would be kept"
-    if any(source.exists() and source.samefile(part) for source in sources):
-        raise UsageError(f"this input {what}", file=part, hint="Give the output another name.")
-    if not stat.S_ISREG(part.lstat().st_mode):
-        raise OutputError(f"this {what}, and is no regular file", file=part, hint="Give the output another name.")
+    for suffix in (SUFFIX, JOURNAL):
+        _refuse_taken(target.with_name(target.name + suffix), sources)
     return target
+
+
+def _refuse_taken(unfinished: Path, sources: Sequence[Path]) -> None:
+    """Raises where the place of unfinished work is taken."""
+    if not os.path.lexists(unfinished):
+        return
+    what, hint = "is where unfinished work would be kept", "Give the output another name."
+    if any(source.exists() and source.samefile(unfinished) for source in sources):
+        raise UsageError(f"this input {what}", file=unfinished, hint=hint)
+    if not stat.S_ISREG(unfinished.lstat().st_mode):
+        raise OutputError(f"this {what}, and is no regular file", file=unfinished, hint=hint)

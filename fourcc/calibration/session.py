@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,14 +15,25 @@ from fourcc.calibration.asked_options import spelled_option
 from fourcc.calibration.calibrating import window_context
 from fourcc.calibration.costs import Costs, Unit
 from fourcc.calibration.encoded_options import EncodingSetting
-from fourcc.calibration.measuring import Measuring, stages_to_run
+from fourcc.calibration.measuring import (
+    MeasuredHere,
+    Measuring,
+    Notes,
+    NotesInMemory,
+    is_measured,
+    stages_to_run,
+    unit_seconds,
+)
 from fourcc.calibration.model_digest import model_digest
 from fourcc.calibration.original_run import OriginalRun
 from fourcc.calibration.product_timer import ProductTimer
-from fourcc.calibration.unit_log import UnitLog
+from fourcc.calibration.unit_measurer import UnitMeasurer
 from fourcc.calibration.units import Group, PlannedUnit, PlannedUnits, notes_on, planned_units
 from fourcc.compute import target_name
 from fourcc.errors import UsageError
+from fourcc.execution import Execution
+from fourcc.files.journal import SUFFIX, Journal
+from fourcc.models.evaluation import architecture_of
 from fourcc.models.staged import StagedNetwork
 from fourcc.models.text_files import as_text
 from fourcc.models.tokenizers.tokenizer import in_use
@@ -95,8 +107,8 @@ class Session:
     threads: int
     note: OnNote
 
-    def costs(self, target: Path | None, progress: OnProgress | None, *, force: bool, resume: bool) -> Costs:
-        """The costs; with a target they are written, and what is done is kept beside it until then."""
+    def costs(self, target: Path | None, how: Execution) -> Costs:
+        """The costs; with a target they are written, and what is done is noted beside it until then."""
         data = self.file.read_bytes()
         planned = planned_units(self.source, self.wanted.options, self.wanted.groups, self.wanted.spare)
         self._note_all(planned.notes)
@@ -104,21 +116,29 @@ class Session:
         self._note_calibration(planned, hashlib.sha256(data).hexdigest())
         text = self._cut(data)
         head = self._head(planned, text, data)
-        log = None if target is None else UnitLog(target, self._log_head(head), resume=resume)
-        done = {} if log is None else dict(log.done)
-        if done:
-            self.note(f"{len(done)} of {len(planned.units)} units were measured before the interruption")
-        with contextlib.nullcontext() if log is None else log.removed_if_empty():
-            for each in self._measured(planned.units, set(done), text, progress):
-                done[each.name] = each
-                if log is not None:
-                    log.add(each)
-        costs = attrs.evolve(head, units=tuple(done[unit.name] for unit in planned.units))
-        self._note_all(notes_on(planned, costs.units))
-        if target is not None and log is not None:
-            costs.write(target, force=force)
-            log.remove()
+        with self._notes(target, head, planned, how) as notes:
+            units = {each.name: each for each in self._measured(planned.units, notes, text, how.progress)}
+            costs = attrs.evolve(head, units=tuple(units[unit.name] for unit in planned.units))
+            self._note_all(notes_on(planned, costs.units))
+            if target is not None:
+                costs.write(target, force=how.anew)
+            if isinstance(notes, Journal):
+                notes.remove()
         return costs
+
+    @contextlib.contextmanager
+    def _notes(self, target: Path | None, head: Costs, planned: PlannedUnits, how: Execution) -> Iterator[Notes]:
+        """The notes of what is done; beside a target they are kept until it is written."""
+        if target is None:
+            yield NotesInMemory()
+            return
+        path = target.with_name(target.name + SUFFIX)
+        with Journal.open(path, self._facts(head), resume=how.resume, anew=how.anew) as journal:
+            if journal.done:
+                done = sum(is_measured(unit, journal, direct=self.wanted.direct) for unit in planned.units)
+                steps = f"{len(journal.done)} options were encoded or run before the interruption"
+                self.note(f"{steps}; {done} of {len(planned.units)} units are done")
+            yield journal
 
     def _note_all(self, notes: Iterable[str]) -> None:
         for each in notes:
@@ -171,28 +191,30 @@ class Session:
             fixed=planned.fixed,
         )
 
-    def _log_head(self, head: Costs) -> dict[str, object]:
-        """Everything that the results depend on."""
+    def _facts(self, head: Costs) -> dict[str, object]:
+        """All that the results depend on."""
         known = {
             key: value for key, value in attrs.asdict(head, recurse=False).items() if key not in {"units", "fixed"}
         }
         return {**known, **self.wanted.head()}
 
     def _measured(
-        self, units: Sequence[PlannedUnit], done: Container[str], text: Cut, progress: OnProgress | None
+        self, units: Sequence[PlannedUnit], notes: Notes, text: Cut, progress: OnProgress | None
     ) -> Iterator[Unit]:
-        """The units that are not yet done, each as soon as it is measured."""
-        pending = [unit for unit in units if unit.name not in done]
-        if not pending:
-            return
-        network = StagedNetwork(self.model.network(text.protocol.context, self.threads))
-        vocabulary = in_use(self.model.tokenizer, network.vocab_size)
-        stages = StageCounter(stages_to_run(pending, network.layers, direct=self.wanted.direct), progress)
-        run = OriginalRun(network, text.windows, vocabulary, stages)
-        timer = ProductTimer(self.threads) if self.wanted.seconds else None
+        """The costs of all units."""
+        pending = [unit for unit in units if not is_measured(unit, notes, direct=self.wanted.direct)]
+        layers = architecture_of(self.model).n_layers
+        stages = StageCounter(stages_to_run(pending, layers, direct=self.wanted.direct), progress)
         setting = EncodingSetting(self.wanted.feedback, sum(unit.weights for unit in units), self.threads)
-        measuring = Measuring(run, self._aids(), setting, self.wanted.direct, timer)
-        yield from measuring.units(pending, stages.begin)
+        measurer = UnitMeasurer(partial(self._original, text, stages), self._aids(), setting)
+        timed = partial(unit_seconds, measurer, ProductTimer(self.threads)) if self.wanted.seconds else None
+        measuring = Measuring(MeasuredHere(measurer, layers, stages.begin), notes, self.wanted.direct, timed)
+        yield from measuring.units(units)
+
+    def _original(self, text: Cut, stages: StageCounter) -> OriginalRun:
+        """The original on the measuring text."""
+        network = StagedNetwork(self.model.network(text.protocol.context, self.threads))
+        return OriginalRun(network, text.windows, in_use(self.model.tokenizer, network.vocab_size), stages)
 
     def _aids(self) -> Mapping[str, Aids]:
         """The calibration data of each tensor."""

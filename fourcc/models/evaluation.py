@@ -208,7 +208,7 @@ def common_context(models: Sequence[Model], wanted: int = 0) -> int:
     Raises:
         UsageError: a model cannot be run, or has no room for so many tokens.
     """
-    limits = [_architecture(model).seq_len for model in models]
+    limits = [architecture_of(model).seq_len for model in models]
     for model, limit in zip(models, limits, strict=True):
         if wanted > limit:
             expected = f"at most {limit}, the model's context"
@@ -216,7 +216,8 @@ def common_context(models: Sequence[Model], wanted: int = 0) -> int:
     return wanted or min(limits)
 
 
-def _architecture(model: Model) -> Architecture:
+def architecture_of(model: Model) -> Architecture:
+    """The sizes of a model. Raises UsageError where it cannot be run."""
     return Architecture.of(model.index.architecture, model.index.hyper, model.path)
 
 
@@ -258,7 +259,7 @@ def measure(
 
 def _cut(model: Model, text: str, protocol: Protocol) -> Cut:
     """The text as it is cut for a model. Raises InputError where its tokenizer gives a token that the model lacks."""
-    windows, rows = cut(text, model.tokenizer, protocol), _architecture(model).vocab_size
+    windows, rows = cut(text, model.tokenizer, protocol), architecture_of(model).vocab_size
     highest = max(max(window.tokens) for window in windows.windows)
     if highest >= rows:
         what = "the tokenizer has a token that the model lacks"
