@@ -163,8 +163,8 @@ def _carried_out(planned: Plan, target: Path, how: AskedExecution, *, quiet: boo
     """Carries out the plan, with progress and notes on the result."""
     from fourcc.conversion.convert import execute
 
-    with Progress("converting", _source_bytes(planned), quiet=quiet) as progress:
-        result = execute(planned, target, how.execution(progress))
+    with Progress("converting", _source_bytes(planned), quiet=quiet) as progress, how.connected(progress) as work:
+        result = execute(planned, target, work)
     terminal.notes(result.notes[len(planned.notes) :], quiet=quiet)
     return result, progress
 
