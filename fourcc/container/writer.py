@@ -104,6 +104,7 @@ class Writer:
         end = self._offset + len(packed)
         self._out.write_at(self._offset, packed)
         self._out.write_at(end, Tail(self._offset, len(packed), end + TAIL_BYTES, digest).pack())
+        self._out.end_at(end + TAIL_BYTES)
         return digest, whole
 
 

@@ -86,7 +86,7 @@ class Journal:
         facts = as_json(head)
         entries = None if anew and not resume else read_journal(path)
         if entries is not None and entries.done and not resume:
-            raise unfinished(path, len(entries.done))
+            raise unfinished(path, said_done(len(entries.done), entries.facts))
         if entries is None or not resume or not (entries.done or entries.finished):
             return cls(path, JournalEntries(facts, {}, None, 0), _begun(path, _line({_FACTS: facts})))
         refuse_other(path, entries.facts, facts)
@@ -133,19 +133,20 @@ def read_journal(path: Path) -> JournalEntries | None:
     """The contents of a journal; None where there is none, or nothing of it that counts.
 
     Raises:
-        InputError: it is damaged: a line other than the last one is not as it was written, or it is no journal.
+        InputError: it is no journal; or it is damaged: a line other than the last one is not as it was written.
         OSError: it cannot be read.
     """
     try:
         data = path.read_bytes()
     except FileNotFoundError:
         return None
+    _refuse_foreign(path, data)
     lines = data.split(b"\n")[:-1]  # what follows the last line's end is torn
     entries = [_parsed(line) for line in lines]
     if entries and entries[-1] is None:
         entries.pop()
-    if not entries and (data.startswith(_BEGIN) or _BEGIN.startswith(data) or not any(data)):
-        return None  # the process ended, or the power failed, before the first line was whole
+    if not entries:  # the process ended, or the power failed, before the first line was whole
+        return None
     return _gathered(path, entries, sum(len(line) + 1 for line in lines[: len(entries)]))
 
 
@@ -163,16 +164,34 @@ def other_work(path: Path, differing: list[FactDifference]) -> UsageError:
     return UsageError(what, file=path, hint=hint)
 
 
-def unfinished(path: Path, done: int) -> UsageError:
-    """The error for unfinished work that neither is gone on with nor begun anew."""
-    what = f"unfinished work lies beside the output: {done} unit{'s' * (done != 1)} of it are done"
+def unfinished(path: Path, done: str) -> UsageError:
+    """The error for unfinished work that is neither gone on with nor begun anew; `done` says how much of it is done."""
+    what = f"unfinished work lies beside the output: {done}"
     return UsageError(what, file=path, hint="--resume goes on with it, --force begins anew.")
 
 
+def said_done(done: int, facts: Facts) -> str:
+    """How many units are done, in words; the facts may have their whole number as ``units``, their word as ``unit``.
+
+    >>> said_done(3, {"units": 7, "unit": "tensor"}), said_done(1, {})
+    ('3 of 7 tensors are done', '1 unit is done')
+    """
+    whole, word = facts.get("units"), facts.get("unit", "unit")
+    several = (done if whole is None else whole) != 1
+    return f"{done}{'' if whole is None else f' of {whole}'} {word}{'s' * several} {'is' if done == 1 else 'are'} done"
+
+
+def _refuse_foreign(path: Path, data: bytes) -> None:
+    """Refuses a file that is no journal by its beginning; a torn one, or nothing but zeros, is a journal."""
+    if any(data) and not data.startswith(_BEGIN) and not _BEGIN.startswith(data):
+        hint = "Move it, or give the output another name."
+        raise InputError("this file is no journal, and lies where one would be", file=path, hint=hint)
+
+
 def _gathered(path: Path, entries: list[dict[str, Any] | None], nbytes: int) -> JournalEntries:
-    head, *others = entries or [None]
+    head, *others = entries
     if head is None or not isinstance(head.get(_FACTS), dict):
-        raise InputError("this is no journal, or a damaged one", file=path, hint=ANEW)
+        raise InputError("line 1 of the journal is damaged", file=path, hint=ANEW)
     done: dict[str, Record] = {}
     finished: Record | None = None
     for number, entry in enumerate(others, 2):
@@ -205,6 +224,8 @@ def _begun(path: Path, head: bytes) -> int:
     """A descriptor of a new file that holds the head; one of that name is replaced."""
     with errors_named(path, "write"):
         with contextlib.suppress(FileNotFoundError):
+            with path.open("rb") as file:
+                _refuse_foreign(path, file.read(len(_BEGIN)))
             path.unlink()  # rather than cut: nothing is written through a link that someone laid there
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | BINARY, 0o666)
         try:

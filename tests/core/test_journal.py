@@ -99,11 +99,15 @@ def test_a_damaged_line(path: Path) -> None:
 
 
 @pytest.mark.parametrize("other", [b"some text\nof a user\n", b"\x89FCC", b"[1]\n"])
-def test_a_file_that_is_no_journal(path: Path, other: bytes) -> None:
-    """It is refused, and stays."""
+@pytest.mark.parametrize("anew", [False, True])
+def test_a_file_that_is_no_journal(path: Path, other: bytes, *, anew: bool) -> None:
+    """It is refused, and stays, even where all is begun anew."""
     path.write_bytes(other)
-    with pytest.raises(InputError, match=r"this is no journal, or a damaged one\. Give --force to begin anew"):
-        Journal.open(path, HEAD, resume=True)
+    with pytest.raises(InputError) as caught:
+        Journal.open(path, HEAD, resume=not anew, anew=anew)
+    assert str(caught.value) == (
+        f"{path}: this file is no journal, and lies where one would be. Move it, or give the output another name."
+    )
     assert path.read_bytes() == other
 
 
@@ -113,7 +117,7 @@ def test_neither_resumed_nor_begun_anew(path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         Journal.open(path, HEAD, resume=False)
     assert str(caught.value) == (
-        f"{path}: unfinished work lies beside the output: 2 units of it are done. "
+        f"{path}: unfinished work lies beside the output: 2 units are done. "
         "--resume goes on with it, --force begins anew."
     )
     with Journal.open(path, HEAD, resume=False, anew=True) as journal:
