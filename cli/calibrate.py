@@ -69,7 +69,7 @@ def calibrate(  # noqa: PLR0913 - one an option
     from fourcc.execution import Execution
 
     asked = Request(source, text, hessian, parted, limit, context, merge, tokenizer)
-    target = asked.target(output, force=force)
+    target = asked.target(output, force=force, resume=resume)
     with ExitStack() as stack:
         model = model_to_run(source, tokenizer, None, stack, quiet=quiet, as_json=as_json)
         with Progress("calibrating", 0, quiet=quiet, unit="tokens x layers") as progress:

@@ -15,10 +15,10 @@ from fourcc.calibration.collecting import Collected, collect
 from fourcc.calibration.collecting_plan import Work
 from fourcc.calibration.layout import About
 from fourcc.calibration.model_digest import model_digest
-from fourcc.calibration.partial_file import check_target_and_part
 from fourcc.calibration.reading import OWN, open_calibration
 from fourcc.errors import InputError, UsageError
 from fourcc.execution import Execution
+from fourcc.files.part_file import check_output
 from fourcc.models.evaluation import common_context
 from fourcc.models.opening import open_to_run
 from fourcc.models.text_files import as_text
@@ -45,11 +45,11 @@ class Request:
     merge: Path | None = None
     tokenizer: Path | None = None
 
-    def target(self, output: Path, *, force: bool) -> Path:
+    def target(self, output: Path, *, force: bool, resume: bool = False) -> Path:
         """The checked path of the calibration, which is none of the files that are read. Raises as `calibrate` does."""
         with open_source(self.model, self.tokenizer) as source:
             read = [*source.all_files, self.text, *([] if self.merge is None else [self.merge])]
-        return check_target_and_part(output, read, force=force)
+        return check_output(output, read, force=force, resume=resume)
 
 
 @attrs.frozen
@@ -110,7 +110,7 @@ def calibrate(  # noqa: PLR0913 - keyword-only, one an option of the command
     """
     added, spelling = (None if path is None else Path(path) for path in (merge, tokenizer))
     asked = Request(Path(model), Path(text), hessian, documents, tokens, context, added, spelling)
-    target = asked.target(Path(output), force=force)
+    target = asked.target(Path(output), force=force, resume=resume)
     with ExitStack() as stack:
         opened, _ = open_to_run(model, stack, tokenizer=tokenizer)
         how = Execution(threads=threads, resume=resume, anew=force, progress=progress)

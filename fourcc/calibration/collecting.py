@@ -8,7 +8,6 @@ ran which batch, or how often the work was interrupted.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -18,11 +17,10 @@ import attrs
 from fourcc.calibration.collecting_plan import CollectingPlan, Work
 from fourcc.calibration.collector import InputSums, merged
 from fourcc.calibration.layer_batches import LayerBatch, TakeSums, run_batch
-from fourcc.calibration.partial_file import OffsetFile, WindowStates, part_of
+from fourcc.calibration.partial_file import CalibrationFile, WindowStates
 from fourcc.errors import InputError
 from fourcc.execution import Execution
-from fourcc.files.journal import SUFFIX as JOURNAL
-from fourcc.files.journal import Journal
+from fourcc.files.part_file import completed
 from fourcc.files.write import check_space
 from fourcc.models.staged import StagedNetwork
 from fourcc.progress import counter
@@ -81,32 +79,15 @@ def collect(network: Transformer, work: Work, target: Path, how: Execution | Non
     how = how or Execution()
     staged = StagedNetwork(network)
     plan = CollectingPlan.of(staged, work)
+    if how.resume and completed(target, plan.facts()) is not None:
+        return Collected(len(plan.layers))
     check_space(target, plan.nbytes)
-    with _begun(target, plan, how) as (out, journal):
-        run = _Run(plan, out, journal)
+    with CalibrationFile(target, plan.facts(), plan.layout.nbytes, how) as out:
+        run = _Run(plan, out)
         report = partial(run.told, counter(plan.shape[0] * len(plan.layers) - run.tokens_done, how.progress))
-        done = run.carry_out(partial(_here, staged, plan.states(out), report), None)
-        out.write_at(*plan.layout.checksums(out.read_at))
-        journal.finish({})
-        out.publish(plan.layout.nbytes, target)
-        journal.remove()
+        done = run.carry_out(partial(_here, staged, plan.states(out.file), report), None)
+        out.file.write_at(*plan.layout.checksums(out.file.read_at))
     return done
-
-
-@contextmanager
-def _begun(target: Path, plan: CollectingPlan, how: Execution) -> Iterator[tuple[OffsetFile, Journal]]:
-    """The file and its journal; without a unit that is done both are removed when they are left."""
-    path = target.with_name(target.name + JOURNAL)
-    with Journal.open(path, plan.work.facts(), resume=how.resume, anew=how.anew) as journal:
-        part = part_of(target)
-        if not journal.done:
-            part.unlink(missing_ok=True)
-        try:
-            with OffsetFile(part) as out:
-                yield out, journal
-        finally:
-            if not journal.done:
-                part.unlink(missing_ok=True)
 
 
 def _here(
@@ -127,13 +108,12 @@ class _Run:
     Args:
         plan: of the work.
         out: the file.
-        journal: of what is done.
     """
 
-    def __init__(self, plan: CollectingPlan, out: OffsetFile, journal: Journal) -> None:
-        self._plan, self._out, self._journal = plan, out, journal
+    def __init__(self, plan: CollectingPlan, out: CalibrationFile) -> None:
+        self._plan, self._out, self._file = plan, out, out.file
         self._next = 0
-        while self._next < plan.units and plan.key(self._next) in journal.done:
+        while self._next < plan.units and plan.key(self._next) in out.done:
             self._next += 1
         self._refuse_damage()
         self._digests: list[str] = []
@@ -152,8 +132,8 @@ class _Run:
         """Runs all units that are not yet done."""
         plan, done = self._plan, Collected(*divmod(self._next, len(self._plan.batches)))
         if not self._next:
-            self._out.write_at(0, plan.layout.head)
-        units = (plan.unit(index, self._journal, room) for index in range(self._next, plan.units))
+            self._file.write_at(0, plan.layout.head)
+        units = (plan.unit(index, self._out.done, room) for index in range(self._next, plan.units))
         for states in runs(units, self._take):
             self._finish(states)
         return done
@@ -161,7 +141,7 @@ class _Run:
     def _take(self, inputs: Inputs, sums: InputSums) -> None:
         """Adds the sums of the unit that is next to those of the batches before it."""
         layer, batch = divmod(self._next, len(self._plan.batches))
-        stored = self._plan.sums(self._out, layer)
+        stored = self._plan.sums(self._file, layer)
         if batch:
             stored.add((self._next - 1) % 2, inputs, sums)
         if batch + 1 == len(self._plan.batches):
@@ -175,13 +155,13 @@ class _Run:
         if self._plan.work.merged is not None:
             statistics, hessian = merged(self._plan.work.merged, inputs, statistics, hessian)
         for offset, data in self._plan.layout.pieces(inputs, statistics, hessian):
-            self._out.write_at(offset, data)
+            self._file.write_at(offset, data)
 
     def _finish(self, states: str) -> None:
         """Notes that the next unit is done; what a layer leaves is flushed before."""
         if self._next % len(self._plan.batches) + 1 == len(self._plan.batches):
-            self._out.flush()
-        self._journal.add(self._plan.key(self._next), {"states": states, "sums": self._digests})
+            self._file.flush()
+        self._out.add(self._plan.key(self._next), {"states": states, "sums": self._digests})
         self._next, self._digests = self._next + 1, []
 
     def _refuse_damage(self) -> None:
@@ -189,8 +169,8 @@ class _Run:
         layer, batch = divmod(self._next, len(self._plan.batches))
         if not batch:
             return
-        kept = self._journal.done[self._plan.key(self._next - 1)]["sums"]
-        stored = self._plan.sums(self._out, layer)
+        kept = self._out.done[self._plan.key(self._next - 1)]["sums"]
+        stored = self._plan.sums(self._file, layer)
         inputs = self._plan.layers[layer]
         found = [stored.digest((self._next - 1) % 2, each, self._plan.hessians) for each in inputs]
         if sorted(found) != sorted(kept):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import attrs
@@ -19,7 +19,7 @@ from fourcc.naming import roles
 
 if TYPE_CHECKING:
     from fourcc.calibration.calibration import Calibration
-    from fourcc.files.journal import Journal
+    from fourcc.files.journal import Record
     from fourcc.models.staged import StagedNetwork
     from fourcc.models.weights import Inputs
     from fourcc.models.windows import Window
@@ -128,10 +128,14 @@ class CollectingPlan:
         offset = self.layout.nbytes + 8 * self.shape[0] * self.shape[1]
         return RunningSums(file, offset, self.slot, self.layers[layer], self.hessians)
 
-    def unit(self, index: int, done: Journal, room: int | None) -> LayerBatch:
+    def facts(self) -> dict[str, object]:
+        """All that the bytes of the file depend on, by name."""
+        return {**self.work.facts(), "units": self.units, "unit": "step"}
+
+    def unit(self, index: int, done: Mapping[str, Record], room: int | None) -> LayerBatch:
         """A unit of the work, of which all units of the layer before are done; `room` is that of `passes_of`."""
         layer, batch = divmod(index, len(self.batches))
-        before = done.done[self.key(index - len(self.batches))]["states"] if layer else None
+        before = done[self.key(index - len(self.batches))]["states"] if layer else None
         passes = passes_of(self.layers[layer], self.hessians, room)
         return LayerBatch(layer, self.batches[batch], passes, self.hessians, before)
 

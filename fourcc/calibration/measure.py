@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from fourcc.calibration.asked_options import asked_options, spare_options
 from fourcc.calibration.costs import Costs
-from fourcc.calibration.partial_file import check_target_and_part
 from fourcc.calibration.session import TOKENS, OnNote, Session, Wanted
 from fourcc.calibration.units import asked_groups
 from fourcc.errors import InputError, PluginError
 from fourcc.execution import Execution
 from fourcc.feedback.feedback import Feedback, as_feedback
+from fourcc.files.part_file import check_output
 from fourcc.models.opening import open_to_run
 from fourcc.progress import OnProgress
 from fourcc.sources import open_source
@@ -89,7 +89,7 @@ def measure(  # noqa: PLR0913 - keyword-only, one an option of the command
     )
     with ExitStack() as stack:
         source = stack.enter_context(open_source(model, tokenizer))
-        target = _target(output, [*source.all_files, *_read(text, calibration)], force=force)
+        target = _target(output, [*source.all_files, *_read(text, calibration)], force=force, resume=resume)
         opened = _opened(model, stack, tokenizer, note)
         known, count = _calibration(calibration, source), thread_count(threads)
         session = Session(source, opened, wanted, known, Path(text), count, note)
@@ -105,9 +105,9 @@ def _opened(model: str | Path, stack: ExitStack, tokenizer: str | Path | None, n
     return opened
 
 
-def _target(output: str | Path | None, read: list[Path], *, force: bool) -> Path | None:
+def _target(output: str | Path | None, read: list[Path], *, force: bool, resume: bool) -> Path | None:
     """The path to write to, checked as far as that is possible beforehand."""
-    return None if output is None else check_target_and_part(Path(output), read, force=force)
+    return None if output is None else check_output(Path(output), read, force=force, resume=resume)
 
 
 def _read(*files: str | Path | Calibration | None) -> list[Path]:

@@ -11,98 +11,95 @@ of both is whole, whenever the process ends. What counts is in the journal besid
 
 from __future__ import annotations
 
-import contextlib
 import os
-import stat
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from fourcc.errors import InputError, OutputError, UsageError
+from fourcc.errors import InputError
 from fourcc.files.descriptors import BINARY, read_into, write_some
-from fourcc.files.journal import SUFFIX as JOURNAL
-from fourcc.files.write import check_target, sync_folder
+from fourcc.files.facts import Facts
+from fourcc.files.part_file import PartFile
+from fourcc.files.write import errors_named
 
 if TYPE_CHECKING:
     from fourcc.arrays import Floats
-
-SUFFIX = ".part"
-
-
-def part_of(target: Path) -> Path:
-    """The file of unfinished work beside a target."""
-    return target.with_name(target.name + SUFFIX)
+    from fourcc.execution import Execution
 
 
 class OffsetFile:
-    """A file that is read and written at offsets; a context manager.
+    """An open file that is read and written at offsets; a context manager that closes it.
 
     Args:
-        path: the file; it is made where there is none.
-
-    Raises:
-        OutputError: it cannot be opened, read or written.
+        path: its name, for messages.
+        fd: its descriptor.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        with self.named("create"):
-            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | BINARY, 0o666)
+    def __init__(self, path: Path, fd: int) -> None:
+        self.path, self._fd = path, fd
+
+    @classmethod
+    def at(cls, path: Path) -> Self:
+        """Opens a file that is there. Raises OutputError."""
+        with errors_named(path, "open"):
+            return cls(path, os.open(path, os.O_RDWR | BINARY))
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
+        os.close(self._fd)
 
     def write_at(self, offset: int, data: bytes | memoryview) -> None:
-        """Writes bytes at an offset."""
+        """Writes bytes at an offset. Raises OutputError."""
         rest = memoryview(data).cast("B")
-        with self.named("write"):
+        with errors_named(self.path, "write"):
             while rest:
                 count = write_some(self._fd, rest, offset)
                 offset, rest = offset + count, rest[count:]
 
     def read_at(self, offset: int, count: int) -> bytearray:
-        """So many bytes from an offset on, or those up to the end."""
-        data = bytearray(max(0, min(count, os.fstat(self._fd).st_size - offset)))
+        """So many bytes from an offset on, or those up to the end. Raises OutputError."""
+        data = bytearray(count)
         rest = memoryview(data)
-        with self.named("read"):
+        with errors_named(self.path, "read"):
             while rest and (got := read_into(self._fd, rest, offset)):
                 offset, rest = offset + got, rest[got:]
         missing = len(rest)
         rest.release()
-        return data[: len(data) - missing] if missing else data
+        return data[: count - missing] if missing else data
 
     def flush(self) -> None:
-        """Flushes what was written to the disk."""
-        with self.named("write"):
+        """Flushes what was written to the disk. Raises OutputError."""
+        with errors_named(self.path, "write"):
             os.fsync(self._fd)
 
-    def publish(self, nbytes: int, target: Path) -> None:
-        """Cuts the file to so many bytes, flushes it, and gives it the target's name."""
-        with self.named("finish"):
-            os.ftruncate(self._fd, nbytes)
-            os.fsync(self._fd)
-            self.close()  # Windows renames no file that is open
-            self.path.replace(target)
-            sync_folder(target.parent)
 
-    def close(self) -> None:
-        """Closes the file."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+class CalibrationFile(PartFile):
+    """The file, with its journal, until it is complete; it is then cut to what the calibration takes.
 
-    @contextlib.contextmanager
-    def named(self, verb: str) -> Iterator[None]:
-        """Turns an OSError into an OutputError with the file's name and the operation."""
-        try:
-            yield
-        except OSError as error:
-            raise OutputError(f"cannot {verb} the output: {error.strerror or error}", file=self.path) from error
+    Args:
+        target: the path from `check_output`.
+        facts: all that its bytes depend on.
+        nbytes: length of the calibration.
+        how: whether to go on with what lies there.
+    """
+
+    def __init__(self, target: Path, facts: Facts, nbytes: int, how: Execution) -> None:
+        super().__init__(target, facts, resume=how.resume, anew=how.anew)
+        self._nbytes = nbytes
+
+    @property
+    def file(self) -> OffsetFile:
+        """The open file."""
+        return OffsetFile(self.path, self._fd)
+
+    def _publish(self) -> None:
+        with errors_named(self.target, "finish"):
+            os.ftruncate(self._fd, self._nbytes)
+        self.size = self._nbytes
+        super()._publish()
 
 
 class WindowStates:
@@ -156,32 +153,3 @@ class WindowStates:
     def _at(self, layer: int, token: int) -> int:
         """Offset of a token's state before a layer."""
         return self._offset + layer % 2 * self._slot + token * self._row
-
-
-def check_target_and_part(path: Path, sources: Sequence[Path], *, force: bool) -> Path:
-    """The real path of an output beside which unfinished work may lie, after all checks that are possible beforehand.
-
-    Args:
-        path: the path that the user gave.
-        sources: the files that are read.
-        force: whether an existing output may be replaced.
-
-    Raises:
-        UsageError: as `check_target`; or a file of unfinished work would be one of the sources.
-        OutputError: as `check_target`; or there is something else than a file in its place.
-    """
-    target = check_target(path, sources, force=force)
-    for suffix in (SUFFIX, JOURNAL):
-        _refuse_taken(target.with_name(target.name + suffix), sources)
-    return target
-
-
-def _refuse_taken(unfinished: Path, sources: Sequence[Path]) -> None:
-    """Raises where the place of unfinished work is taken."""
-    if not os.path.lexists(unfinished):
-        return
-    what, hint = "is where unfinished work would be kept", "Give the output another name."
-    if any(source.exists() and source.samefile(unfinished) for source in sources):
-        raise UsageError(f"this input {what}", file=unfinished, hint=hint)
-    if not stat.S_ISREG(unfinished.lstat().st_mode):
-        raise OutputError(f"this {what}, and is no regular file", file=unfinished, hint=hint)

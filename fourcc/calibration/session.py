@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -13,7 +12,8 @@ import attrs
 
 from fourcc.calibration.asked_options import spelled_option
 from fourcc.calibration.calibrating import window_context
-from fourcc.calibration.costs import Costs, Unit
+from fourcc.calibration.costs import BEGIN, Costs, Unit
+from fourcc.calibration.costs_reading import read_costs
 from fourcc.calibration.encoded_options import EncodingSetting
 from fourcc.calibration.measuring import (
     MeasuredHere,
@@ -32,7 +32,7 @@ from fourcc.calibration.units import Group, PlannedUnit, PlannedUnits, notes_on,
 from fourcc.compute import target_name
 from fourcc.errors import UsageError
 from fourcc.execution import Execution
-from fourcc.files.journal import SUFFIX, Journal
+from fourcc.files.part_file import PartFile, completed
 from fourcc.models.evaluation import architecture_of
 from fourcc.models.staged import StagedNetwork
 from fourcc.models.text_files import as_text
@@ -116,29 +116,27 @@ class Session:
         self._note_calibration(planned, hashlib.sha256(data).hexdigest())
         text = self._cut(data)
         head = self._head(planned, text, data)
-        with self._notes(target, head, planned, how) as notes:
-            units = {each.name: each for each in self._measured(planned.units, notes, text, how.progress)}
-            costs = attrs.evolve(head, units=tuple(units[unit.name] for unit in planned.units))
-            self._note_all(notes_on(planned, costs.units))
-            if target is not None:
-                costs.write(target, force=how.anew)
-            if isinstance(notes, Journal):
-                notes.remove()
+        if target is None:
+            return self._finished(planned, head, NotesInMemory(), text, how)
+        facts = self._facts(head)
+        if how.resume and completed(target, facts) is not None:
+            return read_costs(target)
+        with PartFile(target, facts, resume=how.resume, anew=how.anew) as out:
+            out.write_at(0, BEGIN)
+            if out.done:
+                done = sum(is_measured(unit, out, direct=self.wanted.direct) for unit in planned.units)
+                steps = f"{len(out.done)} options were encoded or run before the interruption"
+                self.note(f"{steps}; {done} of {len(planned.units)} units are done")
+            costs = self._finished(planned, head, out, text, how)
+            out.write_at(0, costs.encoded())
         return costs
 
-    @contextlib.contextmanager
-    def _notes(self, target: Path | None, head: Costs, planned: PlannedUnits, how: Execution) -> Iterator[Notes]:
-        """The notes of what is done; beside a target they are kept until it is written."""
-        if target is None:
-            yield NotesInMemory()
-            return
-        path = target.with_name(target.name + SUFFIX)
-        with Journal.open(path, self._facts(head), resume=how.resume, anew=how.anew) as journal:
-            if journal.done:
-                done = sum(is_measured(unit, journal, direct=self.wanted.direct) for unit in planned.units)
-                steps = f"{len(journal.done)} options were encoded or run before the interruption"
-                self.note(f"{steps}; {done} of {len(planned.units)} units are done")
-            yield journal
+    def _finished(self, planned: PlannedUnits, head: Costs, notes: Notes, text: Cut, how: Execution) -> Costs:
+        """The costs of all units."""
+        units = {each.name: each for each in self._measured(planned.units, notes, text, how.progress)}
+        costs = attrs.evolve(head, units=tuple(units[unit.name] for unit in planned.units))
+        self._note_all(notes_on(planned, costs.units))
+        return costs
 
     def _note_all(self, notes: Iterable[str]) -> None:
         for each in notes:
@@ -196,7 +194,7 @@ class Session:
         known = {
             key: value for key, value in attrs.asdict(head, recurse=False).items() if key not in {"units", "fixed"}
         }
-        return {**known, **self.wanted.head()}
+        return {**known, **self.wanted.head(), "unit": "step"}
 
     def _measured(
         self, units: Sequence[PlannedUnit], notes: Notes, text: Cut, progress: OnProgress | None
