@@ -8,6 +8,7 @@ ran which batch, or how often the work was interrupted.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -18,6 +19,8 @@ from fourcc.calibration.collecting_plan import CollectingPlan, Work
 from fourcc.calibration.collector import InputSums, merged
 from fourcc.calibration.layer_batches import LayerBatch, TakeSums, run_batch
 from fourcc.calibration.partial_file import CalibrationFile, WindowStates
+from fourcc.calibration.spread_batches import SpreadBatches, StatesPlace
+from fourcc.cluster.workers import Workers
 from fourcc.errors import InputError
 from fourcc.execution import Execution
 from fourcc.files.part_file import completed
@@ -26,6 +29,8 @@ from fourcc.models.staged import StagedNetwork
 from fourcc.progress import counter
 
 if TYPE_CHECKING:
+    from fourcc.cluster.conditions import Conditions
+    from fourcc.models.stored_network import StoredNetwork
     from fourcc.models.transformer import Transformer
     from fourcc.models.weights import Inputs
 
@@ -58,7 +63,9 @@ class Collected:
     batches: int = 0
 
 
-def collect(network: Transformer, work: Work, target: Path, how: Execution | None = None) -> Collected:
+def collect(
+    network: Transformer, work: Work, target: Path, how: Execution | None = None, spread: Spread | None = None
+) -> Collected:
     """Collects statistics, and writes the calibration.
 
     Memory holds the states of one window, and of one layer the sums of a batch of windows; with Hessians 8 bytes for
@@ -69,6 +76,7 @@ def collect(network: Transformer, work: Work, target: Path, how: Execution | Non
         work: what to collect.
         target: the path from `check_target`.
         how: whether to go on where such work was interrupted; whom to tell how many tokens times layers are done.
+        spread: what the workers of the executor need to know; without an executor it is not looked at.
 
     Raises:
         InputError: an activation is not finite, or unfinished work is damaged.
@@ -85,9 +93,30 @@ def collect(network: Transformer, work: Work, target: Path, how: Execution | Non
     with CalibrationFile(target, plan.facts(), plan.layout.nbytes, how) as out:
         run = _Run(plan, out)
         report = partial(run.told, counter(plan.shape[0] * len(plan.layers) - run.tokens_done, how.progress))
-        done = run.carry_out(partial(_here, staged, plan.states(out.file), report), None)
+        with ExitStack() as stack:
+            if how.executor is None or spread is None:
+                runs: RunsBatches = partial(_here, staged, plan.states(out.file), report)
+            else:
+                workers = stack.enter_context(Workers(how.executor, spread.conditions))
+                at_once = min(workers.slots, len(plan.batches))
+                place = StatesPlace(str(out.path), plan.layout.nbytes, plan.shape)
+                runs = SpreadBatches(workers, at_once, spread.network, place, report)
+            done = run.carry_out(runs, None)
         out.file.write_at(*plan.layout.checksums(out.file.read_at))
     return done
+
+
+@attrs.frozen
+class Spread:
+    """What work on other processes needs.
+
+    Attributes:
+        conditions: that each worker checks.
+        network: that each worker opens.
+    """
+
+    conditions: Conditions
+    network: StoredNetwork
 
 
 def _here(
