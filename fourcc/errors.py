@@ -134,7 +134,7 @@ class FourccError(Exception):
 
     exit_code: ClassVar[int] = 1
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keyword-only, each a piece of the message
         self,
         what: str,
         *,

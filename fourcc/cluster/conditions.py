@@ -70,17 +70,20 @@ class Marker:
         """A marker beside an output, not yet written; a later run to the output sweeps what a killed one leaves."""
         return cls(str(output.with_name(f".{output.name[:NAME_CHARS]}.{key}{SUFFIX}")), secrets.token_hex(16))
 
+    def sibling(self, name: str) -> Path:
+        """A file beside it that goes with it when it is removed."""
+        return Path(f"{self.path.removesuffix(SUFFIX)}.{name}{SUFFIX}")
+
+    def answer(self, process: str) -> Path:
+        """The file in which a process answers, so that whoever set the marker knows that it writes into the folder."""
+        return self.sibling(hashlib.blake2b(process.encode(), digest_size=8).hexdigest())
+
     def remove(self) -> None:
-        """Removes the marker and all answers to it."""
+        """Removes the marker, all answers to it, and its other siblings."""
         path = Path(self.path)
         for each in path.parent.glob(f"{escape(path.name.removesuffix(SUFFIX))}*{SUFFIX}"):
             with contextlib.suppress(OSError):
                 each.unlink()
-
-    def answer(self, process: str) -> Path:
-        """The file in which a process answers, so that whoever set the marker knows that it writes into the folder."""
-        name = hashlib.blake2b(process.encode(), digest_size=8).hexdigest()
-        return Path(self.path.removesuffix(SUFFIX) + f".{name}{SUFFIX}")
 
 
 @attrs.frozen

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
+from concurrent.futures import Executor
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +19,7 @@ from fourcc.conversion.kept_policy import numbered_as_before
 from fourcc.conversion.measured_errors import lost
 from fourcc.conversion.pipeline import transcode
 from fourcc.conversion.plan import CalibrationData, Plan, plan
+from fourcc.conversion.spread.tensors import spread
 from fourcc.errors import NumericError, PluginError, SourceError
 from fourcc.execution import Execution
 from fourcc.feedback.feedback import Feedback
@@ -89,6 +91,7 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
     activations: Literal["static"] | None = None,
     threads: int | None = None,
     force: bool = False,
+    executor: Executor | None = None,
     progress: OnProgress | None = None,
 ) -> Result:
     """Converts a checkpoint to a model.bin.
@@ -111,7 +114,9 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
         activations: ``static``: store ranges of activations, from the calibration; None: those that the source has.
         threads: None: ``FOURCC_THREADS``, or the cores that the process may use. The bytes do not depend on it.
         force: replace an existing output.
-        progress: called after every tile.
+        executor: runs the work, such as a `concurrent.futures.ProcessPoolExecutor`, or the one of a dask client
+            (``Client.get_executor(pure=False)``); None: threads of this process. The bytes do not depend on it.
+        progress: called after every tile, or every piece that a worker has done.
 
     Returns:
         The output's path, id and index, and notes.
@@ -136,7 +141,7 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
             activations=activations,
         )
         planned.refuse_unmet()
-        return execute(planned, target, Execution(threads=threads, anew=force, progress=progress))
+        return execute(planned, target, Execution(threads=threads, anew=force, executor=executor, progress=progress))
 
 
 def execute(planned: Plan, target: Path | AtomicFile, how: Execution | None = None) -> Result:
@@ -159,7 +164,11 @@ def _execute(planned: Plan, output: AtomicFile, how: Execution) -> Result:
         providers: dict[Provider, int] = {}
         report = counter(planned.weights, how.progress)
         steps = numbered_as_before(source, planned.policy, planned.steps)
-        for record in transcode(steps, writer, providers, count, report):
+        if how.executor is None:
+            records = transcode(steps, writer, providers, count, report)
+        else:
+            records = spread(planned, steps, out, providers, how, report)
+        for record in records:
             writer.add(record)
         for name, data in planned.blobs.items():
             writer.blob(name, data)

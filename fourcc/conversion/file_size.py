@@ -42,7 +42,7 @@ def file_bytes(source: Source, blobs: Mapping[str, bytes], steps: Iterable[Step]
     """
     offset, tensors, providers = HEAD_BYTES, [], dict[Provider, int]()
     for step in steps:
-        parts = _parts(step, offset)
+        parts = placed_parts(step, offset)
         offset = aligned(parts[-1].offset + parts[-1].nbytes) if parts else offset
         provider = number_of(providers, provider_of(step))
         tensors.append(copied_record(step, parts, provider) if step.copied else _record(step, parts, provider))
@@ -64,7 +64,7 @@ def _record(step: Step, parts: tuple[PartRecord, ...], provider: int | None) -> 
     return new_record(step, parts, error, _aids(step), provider, feedback_record(step, lambda _: DIGEST))
 
 
-def _parts(step: Step, offset: int) -> tuple[PartRecord, ...]:
+def placed_parts(step: Step, offset: int) -> tuple[PartRecord, ...]:
     """The parts of a tensor, one after the other from an offset on, as the container's writer places them."""
     records = []
     for part in _copied_parts(step) if step.copied else _new_parts(step.source.shape, step.decision):

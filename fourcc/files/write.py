@@ -114,6 +114,12 @@ class AtomicFile:
             self._temporary, self._fd = _create(self.target)
         return self
 
+    @property
+    def path(self) -> Path:
+        """The temporary file, which others may write into as well."""
+        assert self._temporary is not None
+        return self._temporary
+
     def write_at(self, offset: int, data: bytes | memoryview) -> None:
         """Writes all of `data` at `offset`; bytes that are skipped read as zero."""
         rest = memoryview(data).cast("B")
