@@ -11,6 +11,7 @@ import typer
 from fourcc.cli.render import json_documents, tables, terminal, units
 from fourcc.cli.render.progress import Progress
 from fourcc.cli.shared import options
+from fourcc.cli.shared.execution_options import AskedExecution, Cluster, Memory, Resume
 from fourcc.cli.shared.open_model import model_to_run
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ Limit = Annotated[
     ),
 ]
 Merge = Annotated[Path | None, typer.Option("--merge", metavar="FILE", help="Add this calibration of the same model.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on where this very calibration was interrupted.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -54,7 +54,9 @@ def calibrate(  # noqa: PLR0913 - one an option
     limit: Limit = 0,
     context: options.WindowContext = 0,
     merge: Merge = None,
+    memory: Memory = None,
     resume: Resume = False,
+    cluster: Cluster = None,
     tokenizer: options.ModelTokenizer = None,
     force: options.Force = False,
     threads: options.Threads = None,
@@ -66,15 +68,17 @@ def calibrate(  # noqa: PLR0913 - one an option
     The model reads a text, layer by layer; convert then weighs errors by it.
     """
     from fourcc.calibration.calibrating import Request, carry_out
-    from fourcc.execution import Execution
 
     asked = Request(source, text, hessian, parted, limit, context, merge, tokenizer)
+    how = AskedExecution(threads=threads, memory=memory, resume=resume, force=force, cluster=cluster)
     target = asked.target(output, force=force, resume=resume)
     with ExitStack() as stack:
         model = model_to_run(source, tokenizer, None, stack, quiet=quiet, as_json=as_json)
-        with Progress("calibrating", 0, quiet=quiet, unit="tokens x layers") as progress:
-            how = Execution(threads=threads, resume=resume, anew=force, progress=progress)
-            result = carry_out(asked, model, target, how)
+        with (
+            Progress("calibrating", 0, quiet=quiet, unit="tokens x layers") as progress,
+            how.connected(progress) as work,
+        ):
+            result = carry_out(asked, model, target, work)
     if resume:
         terminal.notes([_resumed(result.before)], quiet=quiet)
     if as_json:

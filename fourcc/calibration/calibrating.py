@@ -21,11 +21,14 @@ from fourcc.execution import Execution
 from fourcc.files.part_file import check_output
 from fourcc.models.evaluation import common_context
 from fourcc.models.opening import open_to_run
+from fourcc.models.stored_network import Spread
 from fourcc.models.text_files import as_text
 from fourcc.models.windows import Cut, Protocol, cut
 from fourcc.sources import open_source
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from fourcc.models.model import Model
     from fourcc.progress import OnProgress
 
@@ -81,6 +84,7 @@ def calibrate(  # noqa: PLR0913 - keyword-only, one an option of the command
     tokenizer: str | Path | None = None,
     threads: int | None = None,
     force: bool = False,
+    executor: Executor | None = None,
     progress: OnProgress | None = None,
 ) -> Calibration:
     """Collects statistics of what a model's matrices are multiplied with while it reads a text.
@@ -97,7 +101,10 @@ def calibrate(  # noqa: PLR0913 - keyword-only, one an option of the command
         resume: go on where this very calibration was interrupted.
         tokenizer: a tokenizer file in place of the model's own.
         threads: None: ``FOURCC_THREADS``, or the cores that the process may use. The bytes do not depend on it.
-        force: replace an existing output.
+        force: replace an existing output, and begin unfinished work beside it again.
+        executor: runs layers on batches of windows, such as a `concurrent.futures.ProcessPoolExecutor`, or that of a
+            dask client (``Client.get_executor(pure=False)``), `threads` on each, by default one; None: threads of this
+            process. The bytes do not depend on it.
         progress: called after every window of a layer, with tokens times layers.
 
     Returns:
@@ -113,7 +120,7 @@ def calibrate(  # noqa: PLR0913 - keyword-only, one an option of the command
     target = asked.target(Path(output), force=force, resume=resume)
     with ExitStack() as stack:
         opened, _ = open_to_run(model, stack, tokenizer=tokenizer)
-        how = Execution(threads=threads, resume=resume, anew=force, progress=progress)
+        how = Execution(threads=threads, resume=resume, anew=force, executor=executor, progress=progress)
         return carry_out(asked, opened, target, how).calibration
 
 
@@ -124,8 +131,11 @@ def carry_out(asked: Request, opened: Model, target: Path, how: Execution) -> Ca
     said = CalibrationText(asked.text.name, hashlib.sha256(data).hexdigest())
     work = planned_work(asked, said, cutting, merged)
     network = opened.network(cutting.protocol.context, how.threads)
+    spread = None
+    if how.executor is not None:
+        spread = Spread.of(asked.model, asked.tokenizer, cutting.protocol.context, how.threads, target)
     try:
-        done = collect(network, work, target, how)
+        done = collect(network, work, target, how, spread)
     except InputError as error:  # raised where the file's name is not known
         error.file = error.file or str(asked.model)
         raise

@@ -29,8 +29,7 @@ from fourcc.models.staged import StagedNetwork
 from fourcc.progress import counter
 
 if TYPE_CHECKING:
-    from fourcc.cluster.conditions import Conditions
-    from fourcc.models.stored_network import StoredNetwork
+    from fourcc.models.stored_network import Spread
     from fourcc.models.transformer import Transformer
     from fourcc.models.weights import Inputs
 
@@ -104,19 +103,6 @@ def collect(
             done = run.carry_out(runs, None)
         out.file.write_at(*plan.layout.checksums(out.file.read_at))
     return done
-
-
-@attrs.frozen
-class Spread:
-    """What work on other processes needs.
-
-    Attributes:
-        conditions: that each worker checks.
-        network: that each worker opens.
-    """
-
-    conditions: Conditions
-    network: StoredNetwork
 
 
 def _here(

@@ -89,7 +89,7 @@ class Workers:
         """Tasks that run at once, as far as the executor tells; 1 where it does not."""
         client = getattr(self._executor, "client", None)  # of dask
         if client is not None:
-            return max(1, sum(client.nthreads().values()))
+            return max(1, sum(map(int, client.nthreads().values())))
         return int(getattr(self._executor, "_max_workers", 1))
 
     def _check_all(self) -> None:

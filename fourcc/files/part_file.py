@@ -145,11 +145,15 @@ class PartFile(AtomicFile):
 
     def __init__(self, target: Path, facts: Facts, *, resume: bool = False, anew: bool = False) -> None:
         super().__init__(target)
-        self.path = beside(target, SUFFIX)
         self.beside: dict[Path, bytes] = {}
         self.hopeless = False
         self._facts, self._resume, self._anew = facts, resume, anew
         self._journal: Journal | None = None
+
+    @property
+    def path(self) -> Path:
+        """The file's name until it is complete."""
+        return beside(self.target, SUFFIX)
 
     def __enter__(self) -> Self:
         with errors_named(self.target, "create"):

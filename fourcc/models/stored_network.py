@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock, local
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import attrs
 
-from fourcc.models.opening import open_to_run
+from fourcc.cluster.conditions import Conditions, conditions
+from fourcc.models.opening import open_to_look
 from fourcc.models.staged import StagedNetwork
+from fourcc.sources import open_source
 
 if TYPE_CHECKING:
     from fourcc.models.model import Model
@@ -61,10 +63,48 @@ class StoredNetwork:
         return staged
 
 
+@attrs.frozen
+class Spread:
+    """What work with a model on other processes needs.
+
+    Attributes:
+        conditions: that each worker checks.
+        network: that each worker opens.
+    """
+
+    conditions: Conditions
+    network: StoredNetwork
+
+    @classmethod
+    def of(
+        cls,
+        model: str | Path,
+        tokenizer: str | Path | None,
+        context: int,
+        threads: int | None,
+        output: Path | None = None,
+        files: Iterable[Path] = (),
+    ) -> Self:
+        """What work with a model needs; results depend on the SIMD target, so all workers have that of this process.
+
+        Args:
+            model: the checkpoint's file or folder.
+            tokenizer: that replaces its own.
+            context: positions that its networks have room for.
+            threads: of a task; None: one.
+            output: into whose folder workers write; None: they do not.
+            files: further ones that workers read.
+        """
+        with open_source(model, tokenizer) as source:
+            tags, read = {tensor.tag for tensor in source.tensors}, list(source.all_files)
+        known = conditions(tags, [*read, *files], output, simd=True)
+        spelling = None if tokenizer is None else str(Path(tokenizer).absolute())
+        return cls(known, StoredNetwork(str(Path(model).absolute()), spelling, context, threads or 1, known.key))
+
+
 @lru_cache(KEPT)
 def _model(stored: StoredNetwork) -> Model:
-    stack = ExitStack()  # never closed: the process keeps the model as long as it lives, or until others take its place
-    return open_to_run(stored.path, stack, tokenizer=None if stored.tokenizer is None else Path(stored.tokenizer))[0]
+    return open_to_look(stored.path, tokenizer=stored.tokenizer, run=True)
 
 
 @lru_cache(KEPT)

@@ -215,7 +215,7 @@ def test_unfinished_work_is_neither_replaced_nor_mixed_up(tmp_path: Path, in_bat
     """A plain run is refused, with both ways on; other work is refused with what differs."""
     target = tmp_path / "model.calib"
     interrupted(target, 5)
-    with pytest.raises(UsageError, match=r"unfinished work lies beside the output: 4 of 9 steps are done.*--resume goes.*--force"):
+    with pytest.raises(UsageError, match=r"unfinished work lies .*: 4 of 9 steps are done.*--resume goes.*--force"):
         collect(network(case("grouped heads")), work(), target)
     other = work(WINDOWS[::-1], hessian=False)
     with pytest.raises(UsageError, match=r"windows is .*, not .*; Hessians is true, not false"):
