@@ -25,7 +25,8 @@ Examples:
   fourcc calibrate model.bin --text more.txt -o both.calib --merge model.calib
   fourcc convert model.bin -o small.bin --format Q3_K --calibration model.calib
 
-The file is an imatrix that llama.cpp reads, too. Killed, `--resume` goes on where the last layer ended."""
+The file is an imatrix that llama.cpp reads, too. Killed, `--resume` goes on where the last batch of
+windows ended."""
 
 Output = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Calibration file to write.")]
 Text = Annotated[Path, typer.Option("--text", metavar="FILE", help="The text that the model reads, UTF-8.")]

@@ -84,6 +84,7 @@ def calibrate(  # noqa: PLR0913 - keyword-only, one an option of the command
     tokenizer: str | Path | None = None,
     threads: int | None = None,
     force: bool = False,
+    memory: int | None = None,
     executor: Executor | None = None,
     progress: OnProgress | None = None,
 ) -> Calibration:
@@ -102,6 +103,7 @@ def calibrate(  # noqa: PLR0913 - keyword-only, one an option of the command
         tokenizer: a tokenizer file in place of the model's own.
         threads: None: ``FOURCC_THREADS``, or the cores that the process may use. The bytes do not depend on it.
         force: replace an existing output, and begin unfinished work beside it again.
+        memory: bytes of resident memory to take at most; None: as many as are needed.
         executor: runs layers on batches of windows, such as a `concurrent.futures.ProcessPoolExecutor`, or that of a
             dask client (``Client.get_executor(pure=False)``), `threads` on each, by default one; None: threads of this
             process. The bytes do not depend on it.
@@ -120,7 +122,7 @@ def calibrate(  # noqa: PLR0913 - keyword-only, one an option of the command
     target = asked.target(Path(output), force=force, resume=resume)
     with ExitStack() as stack:
         opened, _ = open_to_run(model, stack, tokenizer=tokenizer)
-        how = Execution(threads=threads, resume=resume, anew=force, executor=executor, progress=progress)
+        how = Execution(threads=threads, resume=resume, memory=memory, anew=force, executor=executor, progress=progress)
         return carry_out(asked, opened, target, how).calibration
 
 
@@ -133,7 +135,7 @@ def carry_out(asked: Request, opened: Model, target: Path, how: Execution) -> Ca
     network = opened.network(cutting.protocol.context, how.threads)
     spread = None
     if how.executor is not None:
-        spread = Spread.of(asked.model, asked.tokenizer, cutting.protocol.context, how.threads, target)
+        spread = Spread.of([asked.model], cutting.protocol.context, how.threads, target)
     try:
         done = collect(network, work, target, how, spread)
     except InputError as error:  # raised where the file's name is not known

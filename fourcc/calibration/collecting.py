@@ -99,7 +99,7 @@ def collect(
                 workers = stack.enter_context(Workers(how.executor, spread.conditions))
                 at_once = min(workers.slots, len(plan.batches))
                 place = StatesPlace(str(out.path), plan.layout.nbytes, plan.shape)
-                runs = SpreadBatches(workers, at_once, spread.network, place, report)
+                runs = SpreadBatches(workers, at_once, spread.networks[0], place, report)
             done = run.carry_out(runs, None)
         out.file.write_at(*plan.layout.checksums(out.file.read_at))
     return done

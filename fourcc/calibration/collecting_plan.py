@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
-from fourcc.calibration.batches import Batch, batches_of
 from fourcc.calibration.layer_batches import LayerBatch, passes_of
 from fourcc.calibration.layout import About, CalibrationLayout, lay_out
 from fourcc.calibration.partial_file import OffsetFile, WindowStates
 from fourcc.calibration.running_sums import RunningSums, sums_bytes
 from fourcc.compute import target_name
+from fourcc.models.window_batches import Batch, batches_of
 from fourcc.naming import roles
 
 if TYPE_CHECKING:

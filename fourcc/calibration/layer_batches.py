@@ -10,8 +10,8 @@ import attrs
 import numpy as np
 from xxhash import xxh3_128
 
-from fourcc.calibration.batches import Batch
 from fourcc.calibration.collector import Collector, InputSums
+from fourcc.models.window_batches import Batch
 
 if TYPE_CHECKING:
     from fourcc.arrays import Floats

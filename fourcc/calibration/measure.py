@@ -21,6 +21,8 @@ from fourcc.sources import open_source
 from fourcc.threads import thread_count
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from fourcc.calibration.calibration import Calibration
     from fourcc.models.model import Model
     from fourcc.sources.source import Source
@@ -44,6 +46,8 @@ def measure(  # noqa: PLR0913 - keyword-only, one an option of the command
     threads: int | None = None,
     force: bool = False,
     resume: bool = False,
+    memory: int | None = None,
+    executor: Executor | None = None,
     progress: OnProgress | None = None,
     note: OnNote = lambda text: None,  # noqa: ARG005 - a call that does nothing
 ) -> Costs:
@@ -66,8 +70,12 @@ def measure(  # noqa: PLR0913 - keyword-only, one an option of the command
         seconds: also take the time of a product with each option, on this machine: then no two runs give equal bytes.
         tokenizer: the tokenizer, in place of the model's own.
         threads: number of threads; the costs do not depend on it.
-        force: replace an existing output.
+        force: replace an existing output, and begin unfinished work beside it again.
         resume: go on where this very measurement was interrupted.
+        memory: bytes of resident memory to take at most; None: as many as are needed.
+        executor: measures options, such as a `concurrent.futures.ProcessPoolExecutor`, or that of a dask client
+            (``Client.get_executor(pure=False)``), `threads` on each, by default one; None: threads of this process. The
+            costs do not depend on it.
         progress: called after each stage of a run.
         note: called with a line on each thing that is odd.
 
@@ -93,7 +101,7 @@ def measure(  # noqa: PLR0913 - keyword-only, one an option of the command
         opened = _opened(model, stack, tokenizer, note)
         known, count = _calibration(calibration, source), thread_count(threads)
         session = Session(source, opened, wanted, known, Path(text), count, note)
-        how = Execution(threads=threads, resume=resume, anew=force, progress=progress)
+        how = Execution(threads=threads, resume=resume, memory=memory, anew=force, executor=executor, progress=progress)
         return _costs(session, target, how)
 
 

@@ -57,11 +57,11 @@ class MeasuresOptions(Protocol):
     def groups(self, units: Sequence[PlannedUnit]) -> Iterable[Sequence[PlannedUnit]]:
         """The units in the order in which they are best measured, in groups that are measured at once."""
 
-    def encoded(self, some: Sequence[UnitOption]) -> Iterator[EncodedOption | None]:
-        """Facts of each encoded option, in order; None for one that cannot hold the weights."""
+    def encoded(self, some: Sequence[UnitOption]) -> Iterator[tuple[UnitOption, EncodedOption | None]]:
+        """Facts of each encoded option, in any order; None for one that cannot hold the weights."""
 
-    def damages(self, some: Sequence[UnitOption]) -> Iterator[float]:
-        """The KL divergence of each option, in order."""
+    def damages(self, some: Sequence[UnitOption]) -> Iterator[tuple[UnitOption, float]]:
+        """The KL divergence of each option, in any order."""
 
     def refusal(self, unit: PlannedUnit) -> NumericError:
         """The error for a unit whose weights no option can hold."""
@@ -87,13 +87,15 @@ class MeasuredHere:
             self.begun(unit.name)
             yield [unit]
 
-    def encoded(self, some: Sequence[UnitOption]) -> Iterator[EncodedOption | None]:
+    def encoded(self, some: Sequence[UnitOption]) -> Iterator[tuple[UnitOption, EncodedOption | None]]:
         """Facts of encoded options, all of one unit."""
-        return iter(()) if not some else self.measurer.encoded(some[0][0], [at for _, at in some])
+        if some:
+            yield from zip(some, self.measurer.encoded(some[0][0], [at for _, at in some]), strict=True)
 
-    def damages(self, some: Sequence[UnitOption]) -> Iterator[float]:
+    def damages(self, some: Sequence[UnitOption]) -> Iterator[tuple[UnitOption, float]]:
         """The KL divergences of options."""
-        return (self.measurer.damage(unit, at) for unit, at in some)
+        for unit, at in some:
+            yield (unit, at), self.measurer.damage(unit, at)
 
     def refusal(self, unit: PlannedUnit) -> NumericError:
         """The error for a unit whose weights no option can hold."""
@@ -137,7 +139,7 @@ class Measuring:
             for at in range(len(unit.options))
             if encoded_key(unit, at) not in self.notes.done
         ]
-        for (unit, at), found in zip(missing, self.measures.encoded(missing), strict=True):
+        for (unit, at), found in self.measures.encoded(missing):
             record = {"fits": False} if found is None else attrs.asdict(found)
             self.notes.add(encoded_key(unit, at), record)
         noted = {unit.name: noted_options(unit, self.notes) for unit in group}
@@ -149,7 +151,7 @@ class Measuring:
     def _run(self, chosen: Sequence[UnitOption]) -> None:
         """Runs the network with options whose damage is not known."""
         missing = [(unit, at) for unit, at in chosen if damage_key(unit, at) not in self.notes.done]
-        for (unit, at), damage in zip(missing, self.measures.damages(missing), strict=True):
+        for (unit, at), damage in self.measures.damages(missing):
             self.notes.add(damage_key(unit, at), {"kld": damage})
 
     def _costs(self, unit: PlannedUnit, encoded: EncodedOptions, chosen: Sequence[int]) -> Unit:
@@ -217,6 +219,13 @@ def unit_seconds(measurer: UnitMeasurer, timer: ProductTimer, unit: PlannedUnit,
     rows = zip(*(measurer.matrices(unit, at) for at in options), strict=True)
     columns = [timer.seconds(matrices) for matrices in rows]
     return [sum(each) for each in zip(*columns, strict=True)]
+
+
+def steps_to_do(units: Sequence[PlannedUnit], notes: Notes, *, direct: bool) -> int:
+    """Steps of a measurement that are not noted, about: options that are encoded, and that are run."""
+    encoded = sum(encoded_key(unit, at) not in notes.done for unit in units for at in range(len(unit.options)))
+    pending = [unit for unit in units if not is_measured(unit, notes, direct=direct)]
+    return encoded + sum(len(unit.options) if direct or unit.looked_up else 1 for unit in pending)
 
 
 def stages_to_run(pending: Sequence[PlannedUnit], layers: int, *, direct: bool) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ import attrs
 
 from fourcc.calibration.asked_options import spelled_option
 from fourcc.calibration.calibrating import window_context
-from fourcc.calibration.costs import BEGIN, Costs, Unit
+from fourcc.calibration.costs import BEGIN, Costs
 from fourcc.calibration.costs_reading import read_costs
 from fourcc.calibration.encoded_options import EncodingSetting
 from fourcc.calibration.measuring import (
@@ -22,19 +23,23 @@ from fourcc.calibration.measuring import (
     NotesInMemory,
     is_measured,
     stages_to_run,
+    steps_to_do,
     unit_seconds,
 )
 from fourcc.calibration.model_digest import model_digest
 from fourcc.calibration.original_run import OriginalRun
 from fourcc.calibration.product_timer import ProductTimer
+from fourcc.calibration.spread_options import MeasuringRequest, SpreadOptions
 from fourcc.calibration.unit_measurer import UnitMeasurer
 from fourcc.calibration.units import Group, PlannedUnit, PlannedUnits, notes_on, planned_units
+from fourcc.cluster.workers import Workers
 from fourcc.compute import target_name
 from fourcc.errors import UsageError
 from fourcc.execution import Execution
 from fourcc.files.part_file import PartFile, completed
 from fourcc.models.evaluation import architecture_of
 from fourcc.models.staged import StagedNetwork
+from fourcc.models.stored_network import Spread
 from fourcc.models.text_files import as_text
 from fourcc.models.tokenizers.tokenizer import in_use
 from fourcc.models.windows import Cut, Protocol, cut
@@ -133,7 +138,8 @@ class Session:
 
     def _finished(self, planned: PlannedUnits, head: Costs, notes: Notes, text: Cut, how: Execution) -> Costs:
         """The costs of all units."""
-        units = {each.name: each for each in self._measured(planned.units, notes, text, how.progress)}
+        with self._measuring(planned.units, notes, text, how) as measuring:
+            units = {each.name: each for each in measuring.units(planned.units)}
         costs = attrs.evolve(head, units=tuple(units[unit.name] for unit in planned.units))
         self._note_all(notes_on(planned, costs.units))
         return costs
@@ -196,18 +202,36 @@ class Session:
         }
         return {**known, **self.wanted.head(), "unit": "step"}
 
-    def _measured(
-        self, units: Sequence[PlannedUnit], notes: Notes, text: Cut, progress: OnProgress | None
-    ) -> Iterator[Unit]:
-        """The costs of all units."""
-        pending = [unit for unit in units if not is_measured(unit, notes, direct=self.wanted.direct)]
+    @contextmanager
+    def _measuring(self, units: Sequence[PlannedUnit], notes: Notes, text: Cut, how: Execution) -> Iterator[Measuring]:
+        """What measures units, here or on the workers of an executor."""
+        weights, direct = sum(unit.weights for unit in units), self.wanted.direct
         layers = architecture_of(self.model).n_layers
-        stages = StageCounter(stages_to_run(pending, layers, direct=self.wanted.direct), progress)
-        setting = EncodingSetting(self.wanted.feedback, sum(unit.weights for unit in units), self.threads)
-        measurer = UnitMeasurer(partial(self._original, text, stages), self._aids(), setting)
-        timed = partial(unit_seconds, measurer, ProductTimer(self.threads)) if self.wanted.seconds else None
-        measuring = Measuring(MeasuredHere(measurer, layers, stages.begin), notes, self.wanted.direct, timed)
-        yield from measuring.units(units)
+        if how.executor is None:
+            pending = [unit for unit in units if not is_measured(unit, notes, direct=direct)]
+            stages = StageCounter(stages_to_run(pending, layers, direct=direct), how.progress)
+            setting = EncodingSetting(self.wanted.feedback, weights, self.threads)
+            measurer = UnitMeasurer(partial(self._original, text, stages), self._aids(), setting)
+            timed = partial(unit_seconds, measurer, ProductTimer(self.threads)) if self.wanted.seconds else None
+            yield Measuring(MeasuredHere(measurer, layers, stages.begin), notes, direct, timed)
+            return
+        spread = self._spread(text, how)
+        known = None if self.calibration is None else str(self.calibration.path.absolute())
+        vocabulary = in_use(self.model.tokenizer, architecture_of(self.model).vocab_size)
+        request = MeasuringRequest(spread.networks[0], text.windows, vocabulary, known, self.wanted.feedback, weights)
+        count = counter(steps_to_do(units, notes, direct=direct), how.progress)
+        with Workers(how.executor, spread.conditions) as workers:
+            yield Measuring(SpreadOptions(workers, request, layers, lambda name: count(name, 1)), notes, direct)
+
+    def _spread(self, text: Cut, how: Execution) -> Spread:
+        """What workers need. Raises UsageError where the time of products is asked for, too."""
+        if self.wanted.seconds:
+            hint = "Measure them on one machine, without --cluster."
+            raise UsageError("the time of products is that of one machine, not of many", hint=hint)
+        files = [] if self.calibration is None else [self.calibration.path]
+        tags = [option.format.tag for option in (*self.wanted.options, *self.wanted.spare)]
+        context = text.protocol.context
+        return Spread.of([self.source.path], context, how.threads, files=files, tags=tags)
 
     def _original(self, text: Cut, stages: StageCounter) -> OriginalRun:
         """The original on the measuring text."""

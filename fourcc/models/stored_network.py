@@ -18,6 +18,7 @@ from fourcc.sources import open_source
 if TYPE_CHECKING:
     from fourcc.models.model import Model
     from fourcc.models.transformer import Transformer
+    from fourcc.tags import FourCC
 
 KEPT = 2  # models that a process keeps open: a model and its reference
 _opening = Lock()
@@ -26,18 +27,16 @@ _mine = local()  # of each thread: the stages that it runs
 
 @attrs.frozen
 class StoredNetwork:
-    """A network, by what is needed to open it.
+    """A network, by what is needed to open it. It needs no tokenizer: whoever hands out tasks has tokens.
 
     Attributes:
         path: of the model, absolute.
-        tokenizer: the file that replaces the model's own; None: none does.
         context: positions to have room for.
         threads: that a task runs on.
         work: names the work that it is opened for; another work opens it again.
     """
 
     path: str
-    tokenizer: str | None
     context: int
     threads: int
     work: str
@@ -65,46 +64,49 @@ class StoredNetwork:
 
 @attrs.frozen
 class Spread:
-    """What work with a model on other processes needs.
+    """What work with models on other processes needs.
 
     Attributes:
         conditions: that each worker checks.
-        network: that each worker opens.
+        networks: that each worker opens.
     """
 
     conditions: Conditions
-    network: StoredNetwork
+    networks: tuple[StoredNetwork, ...]
 
     @classmethod
     def of(
         cls,
-        model: str | Path,
-        tokenizer: str | Path | None,
+        models: Iterable[Path],
         context: int,
         threads: int | None,
         output: Path | None = None,
         files: Iterable[Path] = (),
+        tags: Iterable[FourCC] = (),
     ) -> Self:
-        """What work with a model needs; results depend on the SIMD target, so all workers have that of this process.
+        """What work with models needs; results depend on the SIMD target, so all workers have that of this process.
 
         Args:
-            model: the checkpoint's file or folder.
-            tokenizer: that replaces its own.
+            models: a checkpoint's file or folder each.
             context: positions that its networks have room for.
             threads: of a task; None: one.
             output: into whose folder workers write; None: they do not.
             files: further ones that workers read.
+            tags: of further formats that the work uses.
         """
-        with open_source(model, tokenizer) as source:
-            tags, read = {tensor.tag for tensor in source.tensors}, list(source.all_files)
-        known = conditions(tags, [*read, *files], output, simd=True)
-        spelling = None if tokenizer is None else str(Path(tokenizer).absolute())
-        return cls(known, StoredNetwork(str(Path(model).absolute()), spelling, context, threads or 1, known.key))
+        paths, used, read = list(models), set(tags), list(files)
+        for path in paths:
+            with open_source(path) as source:
+                used.update(tensor.tag for tensor in source.tensors)
+                read.extend(source.all_files)
+        known = conditions(used, dict.fromkeys(read), output, simd=True)
+        networks = [StoredNetwork(str(path.absolute()), context, threads or 1, known.key) for path in paths]
+        return cls(known, tuple(networks))
 
 
 @lru_cache(KEPT)
 def _model(stored: StoredNetwork) -> Model:
-    return open_to_look(stored.path, tokenizer=stored.tokenizer, run=True)
+    return open_to_look(stored.path, run=True)
 
 
 @lru_cache(KEPT)

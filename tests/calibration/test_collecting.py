@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fourcc.calibration import batches
 from fourcc.calibration.calibration import Calibration, CalibrationText
 from fourcc.calibration.collecting import Collected, collect
 from fourcc.calibration.collecting_plan import CollectingPlan, Work
@@ -22,6 +21,7 @@ from fourcc.calibration.reading import open_calibration
 from fourcc.errors import InputError, UsageError
 from fourcc.execution import Execution
 from fourcc.files.part_file import SUFFIX
+from fourcc.models import window_batches
 from fourcc.models.staged import StagedNetwork
 from fourcc.models.transformer import Transformer
 from fourcc.models.windows import Window
@@ -150,7 +150,7 @@ class StoppedError(BaseException):
 @pytest.fixture
 def in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every window is a batch."""
-    monkeypatch.setattr(batches, "LEAST_TOKENS", 1)
+    monkeypatch.setattr(window_batches, "LEAST_TOKENS", 1)
 
 
 def stopping(calls: int) -> Callable[[str, int, int], None]:
@@ -173,12 +173,12 @@ def interrupted(target: Path, calls: int, asked: Work | None = None) -> None:
 
 def test_batches_follow_from_the_windows(in_batches: None) -> None:
     """Every window is in one of them, in order, with the place of its tokens."""
-    found = batches.batches_of(WINDOWS)
+    found = window_batches.batches_of(WINDOWS)
     assert [(each.number, each.token, each.tokens) for each in found] == [(0, 0, 40), (1, 40, 260), (2, 300, 1)]
     many = [Window((1,) * size) for size in (5, 300, 1, 1, 80, 90, 2000, 1)]
-    found = batches.batches_of(many)
+    found = window_batches.batches_of(many)
     assert [window for each in found for window in each.windows] == many
-    assert len(batches.batches_of([Window((1,) * 90)] * 100)) == batches.MOST
+    assert len(window_batches.batches_of([Window((1,) * 90)] * 100)) == window_batches.MOST
 
 
 def test_the_bytes_do_not_depend_on_how_batches_are_run(tmp_path: Path, in_batches: None) -> None:
@@ -244,7 +244,7 @@ def test_damaged_unfinished_work_is_refused(tmp_path: Path, message: str, in_bat
 KILLED = """
 import os, signal
 from pathlib import Path
-from fourcc.calibration import batches
+from fourcc.models import window_batches
 from fourcc.execution import Execution
 from tests.calibration.test_collecting import case, collect, network, work
 
@@ -252,7 +252,7 @@ def kill(name, done, total):
     if done > 301 + 40:
         os.kill(os.getpid(), signal.SIGKILL)
 
-batches.LEAST_TOKENS = 1
+window_batches.LEAST_TOKENS = 1
 collect(network(case("grouped heads")), work(), Path("model.calib"), Execution(progress=kill))
 """
 

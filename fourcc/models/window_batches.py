@@ -14,7 +14,7 @@ import attrs
 if TYPE_CHECKING:
     from fourcc.models.windows import Window
 
-MOST = 32  # batches of a text: sums of a layer are written after each of them
+MOST = 64  # batches of a text: a calibration writes the sums of a layer after each of them
 LEAST_TOKENS = 2048  # of a batch, about, so that writing its sums takes little of its time
 
 
@@ -38,13 +38,13 @@ class Batch:
         return sum(len(window.tokens) for window in self.windows)
 
 
-def batches_of(windows: Sequence[Window]) -> tuple[Batch, ...]:
-    """All windows in batches of about equal numbers of tokens: one for each `LEAST_TOKENS`, at most `MOST`."""
+def batches_of(windows: Sequence[Window], most: int | None = None) -> tuple[Batch, ...]:
+    """All windows in batches of about as many tokens, one for each `LEAST_TOKENS`, at most `most`, or `MOST`."""
     firsts = [0]
     for window in windows:
         firsts.append(firsts[-1] + len(window.tokens))
     total = firsts.pop()
-    count = min(MOST, max(1, total // LEAST_TOKENS))
+    count = min(most or MOST, max(1, total // LEAST_TOKENS))
     numbers = range(len(windows))
     grouped = [list(some) for _, some in groupby(numbers, lambda number: firsts[number] * count // total)]
     return tuple(Batch(tuple(windows[number] for number in some), some[0], firsts[some[0]]) for some in grouped)
