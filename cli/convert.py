@@ -139,7 +139,8 @@ def _to_budget(asked: budget_options.AskedBudget, work: ConversionOptions) -> No
 
 def _by_rules(rules: _AskedRules, work: ConversionOptions) -> None:
     """Converts by a policy, or shows what it would do."""
-    from fourcc.files.write import check_name, check_target
+    from fourcc.files.part_file import check_output
+    from fourcc.files.write import check_name
     from fourcc.sources import open_source
 
     settings, output = feedback_of(work.feedback, work.damping), work.output
@@ -152,7 +153,7 @@ def _by_rules(rules: _AskedRules, work: ConversionOptions) -> None:
         if output is None:
             raise UsageError("convert needs an output", hint="Add -o FILE, or --dry-run.")
         read = (*opened.all_files, *(each for each in (rules.policy, rules.calibration) if each))
-        target = check_target(output, read, force=work.how.force)
+        target = check_output(output, read, force=work.how.force, resume=work.how.resume)
         result, progress = _carried_out(planned, target, work.how, quiet=work.quiet)
     if work.as_json:
         return json_documents.show("convert", _document(output, result, len(planned.ranges)))

@@ -112,7 +112,7 @@ def _carried_out(
     """Carries out the plan, with progress; `read` are files that the output may not be."""
     from fourcc.exporters.export import check_targets, execute_export
 
-    targets = check_targets(planned, output, read, force=how.force)
+    targets = check_targets(planned, output, read, force=how.force, resume=how.resume)
     with Progress("exporting", planned.nbytes, quiet=quiet) as progress:
         return execute_export(planned, targets, how.execution(progress)), progress
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
-from fourcc.cli.render import help_pages
+from fourcc.cli.render import help_pages, terminal
 from fourcc.cli.shared.suggestions import command_advice
 
 if TYPE_CHECKING:
@@ -25,6 +25,15 @@ class CommandGroup(help_pages.Group):
         super().__init__(**attributes)
         for command in _leaves(self.commands):
             _add_common(command)
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - typer's click is not public
+        """Runs the command; what an interrupted one says of how it goes on is shown."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            for note in getattr(error, "__notes__", ()):
+                terminal.err(f"fourcc: {terminal.safe(note)}")
+            raise
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - typer's click is not public
         """The command that is named; an unknown word is refused with advice, where there is some."""

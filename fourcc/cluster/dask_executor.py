@@ -17,6 +17,7 @@ from fourcc.errors import ClusterError
 
 ANSWER_SECONDS = 20  # that a scheduler has to answer
 LOSSES = 10  # lost workers that a task survives; dask's own 3 are soon reached where machines come and go
+STARTS = 3  # tries to start the processes of a local cluster
 QUIET = ("distributed", "tornado", "asyncio")
 
 _CONFIG = {
@@ -82,19 +83,27 @@ def local(count: int) -> Iterator[DaskExecutor]:
         ExitStack() as stack,
     ):
         with _without_interrupts():
-            cluster = stack.enter_context(
-                LocalCluster(
-                    n_workers=count,
-                    threads_per_worker=1,
-                    processes=True,
-                    dashboard_address=None,
-                    local_directory=folder,
-                    memory_limit=0,
-                    silence_logs=logging.CRITICAL,
-                )
-            )
+            cluster = stack.enter_context(_started(count, folder))
             client = stack.enter_context(Client(cluster, set_as_default=False))
         yield DaskExecutor(client)
+
+
+def _started(count: int, folder: str) -> LocalCluster:
+    """Processes that are ready to work. Raises ClusterError where some end again and again while they start."""
+    for _ in range(STARTS):
+        try:
+            return LocalCluster(
+                n_workers=count,
+                threads_per_worker=1,
+                processes=True,
+                dashboard_address=None,
+                local_directory=folder,
+                memory_limit=0,
+                silence_logs=logging.CRITICAL,
+            )
+        except (RuntimeError, OSError, TimeoutError) as error:  # a process was killed before it was ready
+            failed = error
+    raise ClusterError("the processes of a local cluster do not start", found=failed)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from fourcc.files.write import errors_named
 K = TypeVar("K")
 T = TypeVar("T")
 WINDOW = 1000  # tasks that are handed out and not done; more would only fill the scheduler's memory
-GO_ON = "Start workers again, and repeat the command with --resume."
+GO_ON = "Start workers again."
 
 _checked: set[str] = set()  # keys of the conditions that hold in this process
 _checking = Lock()

@@ -13,18 +13,23 @@ import attrs
 from xxhash import xxh3_128
 
 from fourcc.container.index import Index, Provider, SourceRecord
+from fourcc.container.layout import HEAD_BYTES
+from fourcc.container.reader import ModelFile
 from fourcc.container.tensor_mapping import tensor_fields
 from fourcc.container.writer import Writer
+from fourcc.conversion.done_tensors import in_their_places, journal_entry, notes_on, records_in, tensors_done
 from fourcc.conversion.kept_policy import numbered_as_before
 from fourcc.conversion.measured_errors import lost
 from fourcc.conversion.pipeline import transcode
 from fourcc.conversion.plan import CalibrationData, Plan, plan
+from fourcc.conversion.plan_facts import plan_facts
 from fourcc.conversion.spread.tensors import spread
 from fourcc.errors import NumericError, PluginError, SourceError
 from fourcc.execution import Execution
 from fourcc.feedback.feedback import Feedback
+from fourcc.files.part_file import PartFile, check_output, completed
 from fourcc.files.read import ReadFile, identity
-from fourcc.files.write import AtomicFile, check_name, check_space, check_target
+from fourcc.files.write import AtomicFile, check_name, check_space
 from fourcc.format import Aids
 from fourcc.policy import Policy
 from fourcc.progress import OnProgress, counter
@@ -91,6 +96,7 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
     activations: Literal["static"] | None = None,
     threads: int | None = None,
     force: bool = False,
+    resume: bool = False,
     executor: Executor | None = None,
     progress: OnProgress | None = None,
 ) -> Result:
@@ -113,7 +119,8 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
             matrix; encoders that can use it weigh errors by it.
         activations: ``static``: store ranges of activations, from the calibration; None: those that the source has.
         threads: None: ``FOURCC_THREADS``, or the cores that the process may use. The bytes do not depend on it.
-        force: replace an existing output.
+        force: replace an existing output, and begin unfinished work beside it anew.
+        resume: go on where this very conversion was interrupted; with `force`, an existing output is replaced.
         executor: runs the work, such as a `concurrent.futures.ProcessPoolExecutor`, or the one of a dask client
             (``Client.get_executor(pure=False)``); None: threads of this process. The bytes do not depend on it.
         progress: called after every tile, or every piece that a worker has done.
@@ -129,7 +136,7 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
     rules = Policy.chosen(format=format, recipe=recipe, policy=policy)
     check_name(Path(output))
     with open_source(Path(source), None if tokenizer is None else Path(tokenizer)) as opened:
-        target = check_target(Path(output), opened.all_files, force=force)
+        target = check_output(Path(output), opened.all_files, force=force, resume=resume)
         planned = plan(
             opened,
             rules,
@@ -141,35 +148,53 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
             activations=activations,
         )
         planned.refuse_unmet()
-        return execute(planned, target, Execution(threads=threads, anew=force, executor=executor, progress=progress))
+        how = Execution(threads=threads, anew=force, resume=resume, executor=executor, progress=progress)
+        return execute(planned, target, how)
 
 
 def execute(planned: Plan, target: Path | AtomicFile, how: Execution | None = None) -> Result:
-    """Carries out a plan; `target` comes from `check_target`, or is the output itself. Raises as `convert` does."""
-    output = target if isinstance(target, AtomicFile) else AtomicFile(target)
+    """Carries out a plan; `target` comes from `check_output`, or is the output itself. Raises as `convert` does."""
+    way = how or Execution()
     try:
-        return _execute(planned, output, how or Execution())
+        if isinstance(target, AtomicFile):
+            return _execute(planned, target, way)
+        return _to_file(planned, target, way)
     except (NumericError, PluginError) as error:  # raised where the file's name is not known
         error.file = error.file or str(planned.source.path)
         raise
 
 
+def _to_file(planned: Plan, target: Path, how: Execution) -> Result:
+    """Carries out a plan, or goes on with it."""
+    facts = plan_facts(planned)
+    if how.resume and completed(target, facts) is not None:
+        with ModelFile(target) as file:
+            return Result(target, file.digest, file.index, (*planned.notes, *_lost(file.index)))
+    return _execute(planned, PartFile(target, facts, resume=how.resume, anew=how.anew), how)
+
+
 def _execute(planned: Plan, output: AtomicFile, how: Execution) -> Result:
     source, count = planned.source, thread_count(how.threads)
     stamps = [identity(path) for path in source.files]
-    check_space(output.target, planned.file_bytes)
-    _log.info("writing %s with %d threads: about %d bytes", output.target, count, planned.file_bytes)
+    steps = numbered_as_before(source, planned.policy, planned.steps)
+    report = counter(planned.weights, how.progress)
+    output.hopeless = not source.files
     with output as out:
+        check_space(out.target, planned.file_bytes - out.size)
+        known = dict(in_their_places(steps, records_in(steps, out.done), HEAD_BYTES))
+        done = tensors_done(out, steps, known, count, report)
+        said = notes_on(out, done, len(steps), resume=how.resume)
+        _log.info("writing %s with %d threads: about %d bytes", out.target, count, planned.file_bytes)
         writer = Writer(out)
         providers: dict[Provider, int] = {}
-        report = counter(planned.weights, how.progress)
-        steps = numbered_as_before(source, planned.policy, planned.steps)
-        if how.executor is None:
-            records = transcode(steps, writer, providers, count, report)
+        if how.executor is not None and isinstance(out, PartFile):
+            records = spread(planned, steps, out, providers, how, report, done)
         else:
-            records = spread(planned, steps, out, providers, how, report)
+            records = transcode(steps, writer, providers, count, report, done)
         for record in records:
             writer.add(record)
+            if record.name not in out.done:
+                out.add(record.name, journal_entry(record))
         for name, data in planned.blobs.items():
             writer.blob(name, data)
         index = Index(
@@ -182,10 +207,15 @@ def _execute(planned: Plan, output: AtomicFile, how: Execution) -> Result:
         digest, index = writer.finish(index)
         for path, stamp in zip(source.files, stamps, strict=True):
             if identity(path) != stamp:
+                out.hopeless = True
                 raise SourceError("the file changed while it was converted", file=path, hint="Convert it again.")
-    plain = (record for record in index.tensors if record.feedback is None)  # that of weights tells little elsewhere
-    errors = {record.name: record.error for record in plain if record.error is not None}
-    return Result(output.target, digest, index, (*planned.notes, *lost(errors)))
+    return Result(output.target, digest, index, (*planned.notes, *said, *_lost(index)))
+
+
+def _lost(index: Index) -> list[str]:
+    """A note on tensors of which hardly anything is left; the error of weights tells little where there is feedback."""
+    plain = (record for record in index.tensors if record.feedback is None)
+    return lost({record.name: record.error for record in plain if record.error is not None})
 
 
 def _source_record(kind: str, path: Path) -> SourceRecord:

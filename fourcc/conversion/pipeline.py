@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from math import prod
+from types import MappingProxyType
 from typing import Protocol
 
 import attrs
@@ -29,6 +30,8 @@ from fourcc.spec import FormatSpec
 from fourcc.tags import FourCC
 from fourcc.threads import Once, Task, in_order
 from fourcc.tiles import TILE_WEIGHTS, decoded_rows, read_tile, tile_bounds
+
+NONE_DONE: Mapping[str, TensorRecord] = MappingProxyType({})
 
 
 class TensorSink(Protocol):
@@ -87,6 +90,7 @@ def transcode(
     providers: dict[Provider, int],
     threads: int,
     report: Callable[[str, int], None],
+    done: Mapping[str, TensorRecord] = NONE_DONE,
 ) -> Iterator[TensorRecord]:
     """Writes the parts of every tensor and yields its record; add it to the writer before asking for the next one.
 
@@ -96,14 +100,19 @@ def transcode(
         providers: the file's, numbered in the order in which they appear; extended here.
         threads: number of tiles that are worked on at once.
         report: called after every tile with the tensor's name and the tile's number of weights.
+        done: records, but for their providers' numbers, of the tensors whose parts are already written.
     """
     budget = 2 * threads * TILE_WEIGHTS
     encoded = encoded_weights(steps)
     factors = Factors()
-    tasks = (task for step in steps for task in _tasks(step, encoded[step.decision.tag], factors))
+    left = (step for step in steps if step.source.name not in done)
+    tasks = (task for step in left for task in _tasks(step, encoded[step.decision.tag], factors))
     tiles = in_order(tasks, threads, budget)
     for step in steps:
         began = time.monotonic()
+        if step.source.name in done:
+            yield done[step.source.name]._replace(provider=number_of(providers, provider_of(step)))
+            continue
         if step.copied:
             record = _copy(step, writer, providers)
             report(step.source.name, prod(step.source.shape))

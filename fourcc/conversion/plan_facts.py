@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -31,19 +32,24 @@ def plan_facts(planned: Plan) -> dict[str, Any]:
         OSError: a file of the source is gone.
         PluginError: a format is missing or broken.
     """
+    policy = planned.policy.text
     return {
         "work": "convert",
         **source_facts(planned.source),
-        "policy": planned.policy.text,
-        "blob": digests(planned.blobs),
+        "policy": policy,
+        "blob": digests({name: data for name, data in planned.blobs.items() if data != policy.encode()}),
         **steps_facts(planned.steps),
     }
 
 
 def source_facts(source: Source) -> dict[str, Any]:
-    """The facts of a checkpoint: its files, by their names without folders, and what they say of the model."""
+    """The facts of a checkpoint: its files, by their names without folders, and what they say of the model.
+
+    Weights that are in no file cannot be known again: their facts are never the same.
+    """
+    files = _files(source.files) or {"in memory": token_hex()}
     return {
-        "source": {"kind": source.kind, "architecture": source.architecture, **_files(source.files)},
+        "source": {"kind": source.kind, "architecture": source.architecture, **files},
         "hyper-parameter": dict(source.hyper),
     }
 
@@ -55,6 +61,8 @@ def steps_facts(steps: Iterable[Step]) -> dict[str, Any]:
     taken = tuple(steps)
     makers = [provider_of(step) for step in taken if not step.copied]  # of a copy only its file matters
     return {
+        "unit": "tensor",
+        "units": len(taken),
         "version of": {each.distribution: each.version for each in makers if each is not None} | {OWN: __version__},
         "tensor": {step.source.name: _step(step) for step in taken},
         "order of tensors": xxh3_128_hexdigest("\0".join(step.source.name for step in taken).encode()),

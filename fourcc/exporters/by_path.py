@@ -33,6 +33,7 @@ def export(  # noqa: PLR0913 - keyword-only, one an option of the command
     max_shard_size: str | None = None,
     threads: int | None = None,
     force: bool = False,
+    resume: bool = False,
     progress: OnProgress | None = None,
 ) -> ExportResult:
     """Exports a model to a file of another project.
@@ -52,7 +53,8 @@ def export(  # noqa: PLR0913 - keyword-only, one an option of the command
         group: weights that share a scale, where the kind lets that be chosen.
         max_shard_size: of a folder's files, such as ``"2GB"``; None: 5GB.
         threads: None: ``FOURCC_THREADS``, or the cores that the process may use. The bytes do not depend on it.
-        force: replace an existing output.
+        force: replace an existing output, and begin unfinished work beside it anew.
+        resume: go on where this very export was interrupted; with `force`, an existing output is replaced.
         progress: called after every tile.
 
     Raises:
@@ -65,5 +67,7 @@ def export(  # noqa: PLR0913 - keyword-only, one an option of the command
         raise UsageError("max_shard_size goes with a folder", hint="A name without a suffix is a folder.")
     with open_source(source, tokenizer) as opened:
         planned = plan_export(with_pre(opened, pre), kind, rules, include, exclude, instead=instead, group=group)
-        targets = check_targets(planned, Path(output), (), force=force)
-        return execute_export(planned, targets, Execution(threads=threads, anew=force, progress=progress))
+        targets = check_targets(planned, Path(output), (), force=force, resume=resume)
+        return execute_export(
+            planned, targets, Execution(threads=threads, anew=force, resume=resume, progress=progress)
+        )

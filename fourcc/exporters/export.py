@@ -11,17 +11,22 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from fourcc.container.index import Provider
+from fourcc.conversion.done_tensors import journal_entry, notes_on, records_in, tensors_done
 from fourcc.conversion.measured_errors import lost
 from fourcc.conversion.pipeline import Step, transcode
 from fourcc.conversion.plan import CalibrationData, Plan, plan
 from fourcc.errors import NumericError, PluginError, SourceError, UsageError
 from fourcc.execution import Execution
+from fourcc.exporters.export_facts import export_facts
 from fourcc.exporters.fitting_formats import fitted_steps, replacement
 from fourcc.exporters.layout import ExportKind, Layout
 from fourcc.exporters.writing import Files, PlacedFile
 from fourcc.feedback.feedback import Feedback
 from fourcc.files.folder_write import check_folder
+from fourcc.files.part_file import check_output, completed
+from fourcc.files.part_folder import completed_folder
 from fourcc.files.read import identity
+from fourcc.files.unfinished import finished_record
 from fourcc.files.write import check_space, check_target
 from fourcc.policy import Policy
 from fourcc.progress import counter
@@ -31,7 +36,8 @@ from fourcc.threads import thread_count
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fourcc.container.index import ErrorRecord
+    from fourcc.container.index import ErrorRecord, TensorRecord
+    from fourcc.files.facts import Facts
 
 
 _log = logging.getLogger(__name__)
@@ -82,16 +88,18 @@ class ExportResult:
         path: the file.
         beside: further files that were written.
         errors: the errors of every tensor that was encoded, by its name in the file.
+        resumed: notes on unfinished work that was gone on with.
     """
 
     path: Path
     beside: tuple[Path, ...]
     errors: Mapping[str, ErrorRecord]
+    resumed: tuple[str, ...] = ()
 
     @property
     def notes(self) -> list[str]:
-        """Notes on tensors whose error is so large that hardly anything is left of them."""
-        return lost(self.errors)
+        """Notes on unfinished work, and on tensors whose error is so large that hardly anything is left of them."""
+        return [*self.resumed, *lost(self.errors)]
 
 
 def plan_export(  # noqa: PLR0913 - keyword-only, one an option of the command
@@ -193,19 +201,23 @@ def _as_stored(step: Step) -> Step:
     return step
 
 
-def check_targets(planned: ExportPlan, output: Path, others: Iterable[Path] = (), *, force: bool) -> dict[Path, bytes]:
+def check_targets(
+    planned: ExportPlan, output: Path, others: Iterable[Path] = (), *, force: bool, resume: bool = False
+) -> dict[Path, bytes]:
     """The real paths that will be written, the file or folder first, and the contents of the files beside it.
 
-    Files that are made of the result have no contents yet. Raises as `fourcc.files.write.check_target` does, or
+    Files that are made of the result have no contents yet. Raises as `fourcc.files.part_file.check_output` does, or
     `fourcc.files.folder_write.check_folder`.
     """
     read, layout = (*planned.source.all_files, *others), planned.layout
     beside = {**layout.beside, **dict.fromkeys(layout.late, b"")}
     if layout.shards:
-        target = check_folder(output, read, (*layout.shards, *beside), force=force)
+        target = check_folder(output, read, (*layout.shards, *beside), force=force, resume=resume)
         return {target: b"", **{target / name: data for name, data in beside.items()}}
-    paths = {output: b"", **{output.with_name(name): data for name, data in beside.items()}}
-    return {check_target(path, read, force=force): data for path, data in paths.items()}
+    target = check_output(output, read, force=force, resume=resume)
+    mine = force or (resume and finished_record(target) is not None)  # they get their names before the output does
+    paths = {output.with_name(name): data for name, data in beside.items()}
+    return {target: b"", **{check_target(path, read, force=mine): data for path, data in paths.items()}}
 
 
 def execute_export(
@@ -213,36 +225,57 @@ def execute_export(
     targets: Mapping[Path, bytes],
     how: Execution | None = None,
 ) -> ExportResult:
-    """Carries out a plan; `targets` comes from `check_targets`.
+    """Carries out a plan, or goes on with it; `targets` comes from `check_targets`.
 
     Raises:
         FourccError: see `fourcc.errors`; no file is then changed.
     """
+    way, (target, *beside) = how or Execution(), targets
+    facts = export_facts(planned.source, planned.kind, planned.layout)
     try:
-        return _execute(planned, targets, how or Execution())
+        done = _done_before(planned, target, facts) if way.resume else None
+        if done is not None:
+            return ExportResult(target, tuple(beside), _errors(planned.steps, done))
+        return _execute(planned, targets, facts, way)
     except (NumericError, PluginError) as error:  # raised where the file's name is not known
         error.file = error.file or str(planned.source.path)
         raise
 
 
-def _execute(planned: ExportPlan, targets: Mapping[Path, bytes], how: Execution) -> ExportResult:
-    count = thread_count(how.threads)
-    source, (target, *beside) = planned.source, targets
+def _done_before(planned: ExportPlan, target: Path, facts: Facts) -> list[TensorRecord] | None:
+    """The records of all tensors, where all was done before; else None."""
+    done = (completed_folder if planned.layout.shards else completed)(target, facts)
+    return None if done is None else list(records_in(planned.steps, done).values())
+
+
+def _execute(planned: ExportPlan, targets: Mapping[Path, bytes], facts: Facts, how: Execution) -> ExportResult:
+    source, count, (target, *beside) = planned.source, thread_count(how.threads), targets
     stamps = [identity(path) for path in source.files]
-    check_space(target, planned.file_bytes)
+    report = counter(planned.weights, how.progress)
     _log.info("writing %s with %d threads: %s, about %d bytes", target, count, planned.kind.name, planned.file_bytes)
-    with Files(target, planned.layout) as files:
-        sink = PlacedFile(files.output, planned.layout)
-        providers: dict[Provider, int] = {}
-        report = counter(planned.weights, how.progress)
-        records = list(transcode(planned.steps, sink, providers, count, report))
+    with Files(target, planned.layout, facts, how) as files:
+        files.hopeless = not source.files
+        check_space(target, planned.file_bytes - files.output.size)
+        done = tensors_done(files, planned.steps, records_in(planned.steps, files.done), count, report)
+        said = notes_on(files, done, len(planned.steps), resume=how.resume)
+        sink, providers = PlacedFile(files.output, planned.layout), dict[Provider, int]()
+        records = []
+        for record in transcode(planned.steps, sink, providers, count, report, done):
+            records.append(record)
+            if record.name not in done:
+                files.add(record.name, journal_entry(record))
         sink.finish(planned.layout.nbytes)
         for path, stamp in zip(source.files, stamps, strict=True):
             if identity(path) != stamp:
+                files.hopeless = True
                 raise SourceError("the file changed while it was read", file=path, hint="Export it again.")
-        encoded = [record for step, record in zip(planned.steps, records, strict=True) if not step.decision.keep]
-        errors = {record.name: record.error for record in encoded if record.error is not None}
-        late = planned.layout.late
+        errors, late = _errors(planned.steps, records), planned.layout.late
         for path in beside:
             files.put(path, late[path.name](errors) if path.name in late else targets[path])
-    return ExportResult(target, tuple(beside), errors)
+    return ExportResult(target, tuple(beside), errors, tuple(said))
+
+
+def _errors(steps: Iterable[Step], records: Iterable[TensorRecord]) -> dict[str, ErrorRecord]:
+    """The errors of the tensors that were encoded, by their names in the file."""
+    encoded = (record for step, record in zip(steps, records, strict=True) if not step.decision.keep)
+    return {record.name: record.error for record in encoded if record.error is not None}

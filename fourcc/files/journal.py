@@ -241,7 +241,7 @@ def _opened(path: Path, nbytes: int) -> int:
     """A descriptor of a journal that is there, cut after the lines that count."""
     with errors_named(path, "write"):
         fd = os.open(path, os.O_WRONLY | os.O_APPEND | BINARY)
-        os.truncate(fd if os.truncate in os.supports_fd else path, nbytes)
+        os.ftruncate(fd, nbytes)
     return fd
 
 

@@ -16,9 +16,9 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from fourcc.errors import OutputError, UsageError
 from fourcc.files.descriptors import BINARY, HAS_LOCKS, lock, read_into, write_some
@@ -100,11 +100,16 @@ class AtomicFile:
 
     Args:
         target: the path from `check_target`.
+
+    Attributes:
+        size: the end of its last byte.
+        hopeless: whether what was written is of no use to a later run.
     """
 
     def __init__(self, target: Path) -> None:
         self.target = target
         self.size = 0
+        self.hopeless = False
         self._temporary: Path | None = None
         self._fd = -1
 
@@ -115,10 +120,12 @@ class AtomicFile:
         return self
 
     @property
-    def path(self) -> Path:
-        """The temporary file, which others may write into as well."""
-        assert self._temporary is not None
-        return self._temporary
+    def done(self) -> Mapping[str, Mapping[str, Any]]:
+        """Units of work whose bytes are written, for a later run to go on with: none, but in a `PartFile`."""
+        return {}
+
+    def add(self, key: str, record: Mapping[str, Any]) -> None:
+        """Does nothing: no later run goes on with this file."""
 
     def write_at(self, offset: int, data: bytes | memoryview) -> None:
         """Writes all of `data` at `offset`; bytes that are skipped read as zero."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from math import prod
 from pathlib import Path
 
@@ -13,7 +13,8 @@ from fourcc.cluster.conditions import Conditions, conditions
 from fourcc.cluster.workers import Job, Workers
 from fourcc.container.index import PartRecord, Provider, TensorRecord
 from fourcc.container.layout import HEAD_BYTES, aligned
-from fourcc.conversion.file_size import placed_parts
+from fourcc.conversion.done_tensors import journal_entry
+from fourcc.conversion.file_size import parts_from
 from fourcc.conversion.pipeline import Step, copied_record, encoded_weights, new_record, number_of, provider_of
 from fourcc.conversion.plan import Plan
 from fourcc.conversion.spread.assembly import TensorAssembly
@@ -24,7 +25,7 @@ from fourcc.conversion.spread.request import Inputs, LooseResult, PieceRequest, 
 from fourcc.conversion.step_log import tell
 from fourcc.errors import UsageError
 from fourcc.execution import Execution
-from fourcc.files.write import AtomicFile
+from fourcc.files.part_file import PartFile
 from fourcc.plugins.registry import registry
 from fourcc.threads import thread_count
 
@@ -34,10 +35,11 @@ Report = Callable[[str, int], None]
 def spread(
     planned: Plan,
     steps: tuple[Step, ...],
-    out: AtomicFile,
+    out: PartFile,
     providers: dict[Provider, int],
     how: Execution,
     report: Report,
+    done: Mapping[str, TensorRecord],
 ) -> Iterator[TensorRecord]:
     """Has workers write the parts of every tensor, and yields the records in the order of the file.
 
@@ -48,6 +50,7 @@ def spread(
         providers: the file's, numbered in the order in which they appear; extended here.
         how: has the executor, and the number of threads of each task.
         report: called after every piece with the tensor's name and the piece's number of weights.
+        done: records, but for their providers' numbers, of the tensors whose parts are already written.
 
     Raises:
         ClusterError: workers are lost, differ, or do not see the files.
@@ -56,15 +59,12 @@ def spread(
     assert how.executor is not None
     needs = _conditions(planned, steps, out)
     with Workers(how.executor, needs) as workers:
-        work = _Work(planned, steps, out, how, needs)
-        for number, result in work.results(workers, report):
-            provider = number_of(providers, provider_of(steps[number]))
-            record = work.record(number, result, provider)
-            tell(record, work.verb(number), steps[number].source.tag, result.seconds)
-            yield record
+        work = _Work(planned, steps, out, how, needs, done)
+        for step, record in zip(steps, work.records(workers, report), strict=True):
+            yield record._replace(provider=number_of(providers, provider_of(step)))
 
 
-def _conditions(planned: Plan, steps: tuple[Step, ...], out: AtomicFile) -> Conditions:
+def _conditions(planned: Plan, steps: tuple[Step, ...], out: PartFile) -> Conditions:
     """The conditions for workers. Raises UsageError where the source is not in files that they could open."""
     files = list(planned.source.files)
     if planned.calibration is not None:
@@ -86,13 +86,23 @@ class _Work:
         out: the output.
         how: has the number of threads of each task.
         needs: the workers' conditions.
+        done: records of the tensors that are already written.
     """
 
     def __init__(
-        self, planned: Plan, steps: tuple[Step, ...], out: AtomicFile, how: Execution, needs: Conditions
+        self,
+        planned: Plan,
+        steps: tuple[Step, ...],
+        out: PartFile,
+        how: Execution,
+        needs: Conditions,
+        done: Mapping[str, TensorRecord],
     ) -> None:
         assert needs.marker is not None
         self._steps, self._out, self._marker = steps, out, needs.marker
+        names = {number: step.source.name for number, step in enumerate(steps)}
+        self._records = {number: done[name] for number, name in names.items() if name in done}
+        self._before = frozenset(self._records)
         self._whole = encoded_weights(steps)
         self._threads = 1 if how.threads is None else thread_count(how.threads)
         self._inputs = _inputs(planned, steps, needs)
@@ -100,8 +110,8 @@ class _Work:
         self._places: list[tuple[PartRecord, ...]] = []
         self._assemblies: dict[int, TensorAssembly] = {}
 
-    def results(self, workers: Workers, report: Report) -> Iterator[tuple[int, TensorAssembly]]:
-        """The number and the parts of each tensor, in order, once all of it is written."""
+    def records(self, workers: Workers, report: Report) -> Iterator[TensorRecord]:
+        """The record of each tensor, in order, once all of it is written; providers have no numbers yet."""
         for number, result in workers.results(self._loose_jobs()):
             self._loose[number] = result
             report(self._steps[number].source.name, prod(self._steps[number].source.shape))
@@ -111,15 +121,31 @@ class _Work:
             assembly = self._assemblies[number]
             assembly.add(piece, result)
             report(self._steps[number].source.name, weights)
-            while following in self._assemblies and not self._assemblies[following].left:
-                yield following, self._assemblies.pop(following)
+            if not assembly.left:
+                self._finish(number, self._assemblies.pop(number))
+            while following in self._records:
+                yield self._records.pop(following)
                 following += 1
+        while following in self._records:
+            yield self._records.pop(following)
+            following += 1
+
+    def _finish(self, number: int, assembly: TensorAssembly) -> None:
+        """Notes a tensor whose bytes are all written, for later runs to go on with."""
+        record = self._records[number] = self._record(number, assembly)
+        self._out.add(record.name, journal_entry(record))
+        step = self._steps[number]
+        how = "copied" if step.copied else "kept" if step.decision.keep else "encoded"
+        tell(record, how, step.source.tag, assembly.seconds)
 
     def _placed(self) -> Iterator[tuple[PartRecord, ...]]:
         """The parts of each tensor, where they lie."""
         offset = HEAD_BYTES
         for number, step in enumerate(self._steps):
-            parts = placed_parts(step, offset) if number not in self._loose else self._after(number, offset)
+            if number in self._before:
+                parts = self._records[number].parts
+            else:
+                parts = self._after(number, offset) if number in self._loose else parts_from(step, offset)
             offset = aligned(parts[-1].offset + parts[-1].nbytes) if parts else offset
             yield parts
 
@@ -136,7 +162,7 @@ class _Work:
     def _loose_jobs(self) -> Iterator[Job[int]]:
         """The work on tensors whose length only encoding tells; it comes first, since their neighbours' places wait."""
         for number, step in enumerate(self._steps):
-            if not step.copied and registry[step.decision.tag].variable:
+            if number not in self._before and not step.copied and registry[step.decision.tag].variable:
                 (piece,) = pieces(step)
                 request = attrs.evolve(self._request(number, piece, {}), loose=tuple(map(str, self._files(number))))
                 yield Job(number, write_loose, (request,), step.source.name)
@@ -148,6 +174,8 @@ class _Work:
 
     def _piece_jobs(self) -> Iterator[Job[tuple[int, int, int]]]:
         for number, step in enumerate(self._steps):
+            if number in self._before:
+                continue
             records, name = self._places[number], step.source.name
             if number in self._loose:
                 cut = list(self._placing_jobs(number))
@@ -187,18 +215,12 @@ class _Work:
             master=platform.node(),
         )
 
-    def verb(self, number: int) -> str:
-        """The deed to a tensor, for the log."""
-        step = self._steps[number]
-        return "copied" if step.copied else "kept" if step.decision.keep else "encoded"
-
-    def record(self, number: int, result: TensorAssembly, provider: int | None) -> TensorRecord:
-        """The record of a tensor."""
+    def _record(self, number: int, result: TensorAssembly) -> TensorRecord:
         step = self._steps[number]
         if step.copied:
-            return copied_record(step, result.records(), provider)
+            return copied_record(step, result.records(), None)
         error = None if step.decision.keep else result.error
-        return new_record(step, result.records(), error, result.aids, provider, result.feedback)
+        return new_record(step, result.records(), error, result.aids, None, result.feedback)
 
 
 def _inputs(planned: Plan, steps: tuple[Step, ...], needs: Conditions) -> Inputs:
