@@ -95,11 +95,6 @@ class PartFile(AtomicFile):
         self._work = UnfinishedWork(target, facts, resume=resume, anew=anew)
         self.path = self._work.part
 
-    @property
-    def path(self) -> Path:
-        """The file's name until it is complete."""
-        return beside(self.target, SUFFIX)
-
     def __enter__(self) -> Self:
         with errors_named(self.target, "create"):
             remove_stale(self.target)

@@ -20,7 +20,7 @@ from fourcc.calibration.layout import About
 from fourcc.calibration.reading import open_calibration
 from fourcc.errors import InputError, UsageError
 from fourcc.execution import Execution
-from fourcc.files.part_file import SUFFIX
+from fourcc.files.unfinished import PART
 from fourcc.models import window_batches
 from fourcc.models.staged import StagedNetwork
 from fourcc.models.transformer import Transformer
@@ -129,7 +129,7 @@ def test_what_cannot_be_merged(tmp_path: Path) -> None:
     lacking = attrs.evolve(first, statistics={})
     with pytest.raises(UsageError, match=r"cannot be merged: found none"):
         collected(tmp_path / "both", work(hessian=False, merged=lacking))
-    assert [path.name for path in tmp_path.iterdir() if SUFFIX in path.name] == []
+    assert [path.name for path in tmp_path.iterdir() if PART in path.name] == []
 
 
 def test_numbers_that_are_none(tmp_path: Path) -> None:
@@ -229,7 +229,7 @@ def test_damaged_unfinished_work_is_refused(tmp_path: Path, message: str, in_bat
     """Bytes that are not those that the journal knows."""
     target = tmp_path / "model.calib"
     interrupted(target, 6)
-    part = target.with_name(target.name + SUFFIX)
+    part = target.with_name(target.name + PART)
     data = bytearray(part.read_bytes())
     plan = CollectingPlan.of(StagedNetwork(network(case("grouped heads"))), work())
     behind = plan.layout.nbytes + 8 * READ * plan.shape[1]
