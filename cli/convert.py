@@ -149,7 +149,7 @@ def _by_rules(rules: _AskedRules, work: ConversionOptions) -> None:
         planned = rules.planned(opened, settings)
         terminal.notes(planned.notes, quiet=work.quiet)
         if work.dry_run:
-            return plan_table.show(planned, as_json=work.as_json)
+            return plan_table.show(planned, work.how.forecast(planned, output), as_json=work.as_json)
         if output is None:
             raise UsageError("convert needs an output", hint="Add -o FILE, or --dry-run.")
         read = (*opened.all_files, *(each for each in (rules.policy, rules.calibration) if each))

@@ -111,5 +111,10 @@ def _measured(
             progress.clear()
             terminal.notes([line], quiet=quiet)
 
-        running: dict[str, Any] = {"threads": work.threads, "executor": work.executor, "force": work.anew, "resume": work.resume}
+        running: dict[str, Any] = {
+            "threads": work.threads,
+            "executor": work.executor,
+            "force": work.anew,
+            "resume": work.resume,
+        }
         return measured(source, text, output, progress=progress, note=note, memory=work.memory, **running, **settings)

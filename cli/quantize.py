@@ -11,6 +11,7 @@ import typer
 from fourcc.cli.render import plan_table, quantize_tables, terminal
 from fourcc.cli.shared import budget_options, completion, options
 from fourcc.cli.shared.budget_options import BudgetStages
+from fourcc.cli.shared.execution_options import AskedExecution
 from fourcc.cli.shared.feedback_options import feedback_choice
 from fourcc.errors import UsageError
 
@@ -168,7 +169,8 @@ def _show(work: QuantizationWork, *, quiet: bool, as_json: bool) -> None:
     """Shows what would be written."""
     planned, notes = work.shown()
     terminal.notes(notes, quiet=quiet)
-    plan_table.show(planned, as_json=as_json)
+    output = Path(work.container.spelled) if work.container.spelled else None
+    plan_table.show(planned, AskedExecution(threads=work.means.threads).forecast(planned, output), as_json=as_json)
 
 
 def _do(work: QuantizationWork, stages: BudgetStages, force: bool, quiet: bool, as_json: bool) -> None:  # noqa: FBT001 - flags of the command

@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from fourcc.exporters.layout import ExportKind as ExportKind
     from fourcc.exporters.layout import Layout as Layout
     from fourcc.feedback.feedback import Feedback as Feedback
+    from fourcc.forecasting.by_path import forecast as forecast
     from fourcc.format import Aids as Aids
     from fourcc.format import Blocks as Blocks
     from fourcc.format import Format as Format
@@ -131,6 +132,7 @@ _HOMES = {
     "encode": "fourcc.encoding:encode",
     "evaluate": "fourcc.models.evaluation:evaluate",
     "export": "fourcc.exporters.by_path:export",
+    "forecast": "fourcc.forecasting.by_path:forecast",
     "formats": "fourcc.formats",
     "measure": "fourcc.calibration.measure:measure",
     "open": "fourcc.models.opening:open_to_look",
@@ -191,6 +193,7 @@ __all__ = [
     "encode",
     "evaluate",
     "export",
+    "forecast",
     "formats",
     "measure",
     "open",

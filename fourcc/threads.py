@@ -32,38 +32,51 @@ def thread_count(wanted: int | None = None) -> int:
 
 @attrs.frozen(eq=False)
 class Task(Generic[T]):
-    """A piece of work, and the number of weights that it holds in memory."""
+    """A piece of work, and what it holds in memory.
+
+    Attributes:
+        run: does it.
+        weights: how many it holds while it runs, and while its result waits for its turn.
+        nbytes: likewise, all that it holds.
+        room: bytes that it and the tasks before it, which run or whose results wait, may hold together; 0: it runs once
+            all results before it are taken; None: any number.
+    """
 
     run: Callable[[], T]
     weights: int = 0
+    nbytes: int = 0
+    room: int | None = None
 
 
 def in_order(tasks: Iterable[Task[T]], threads: int, budget: int) -> Iterator[T]:
     """Runs tasks on threads and yields their results in the order of the tasks.
 
     Memory stays bounded: the running tasks and the results that wait for their turn hold at most `budget` weights
-    together; a task that holds more runs alone. The first error, in task order, is raised; tasks that have not started
-    are then dropped.
+    together, and the bytes of the last one's `room`; a task that holds more runs alone. The first error, in task order,
+    is raised; tasks that have not started are then dropped.
     """
     if threads == 1:
         for task in tasks:
             yield task.run()
         return
-    waiting: deque[tuple[Future[T], int]] = deque()
-    held = 0
+    waiting: deque[tuple[Future[T], Task[T]]] = deque()
     with ThreadPoolExecutor(threads, thread_name_prefix="fourcc") as pool:
         try:
             for task in tasks:
-                while waiting and (held + task.weights > budget or len(waiting) > 4 * threads):
-                    future, weights = waiting.popleft()
-                    held -= weights
-                    yield future.result()
-                waiting.append((pool.submit(task.run), task.weights))
-                held += task.weights
+                while waiting and (len(waiting) > 4 * threads or _crowded([each for _, each in waiting], task, budget)):
+                    yield waiting.popleft()[0].result()
+                waiting.append((pool.submit(task.run), task))
             while waiting:
                 yield waiting.popleft()[0].result()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _crowded(before: list[Task[T]], task: Task[T], budget: int) -> bool:
+    """Whether a task would hold too much together with those before it."""
+    if sum(each.weights for each in before) + task.weights > budget:
+        return True
+    return task.room is not None and sum(each.nbytes for each in before) + task.nbytes > task.room
 
 
 class Once(Generic[T]):

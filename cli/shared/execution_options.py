@@ -12,7 +12,12 @@ import typer
 from fourcc.errors import UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fourcc.conversion.plan import Plan
     from fourcc.execution import Execution
+    from fourcc.exporters.export import ExportPlan
+    from fourcc.forecasting.forecast import Forecast
     from fourcc.progress import OnProgress
 
 Memory = Annotated[
@@ -85,3 +90,9 @@ class AskedExecution:
 
         with connected(self.cluster) as executor:
             yield attrs.evolve(how, executor=executor)
+
+    def forecast(self, planned: Plan | ExportPlan, output: Path | None) -> Forecast:
+        """The forecast of the work on this machine. Raises UsageError for an option that is wrong."""
+        from fourcc.forecasting.forecast import forecast_of
+
+        return forecast_of(planned, self.execution(None), output)

@@ -16,6 +16,7 @@ from fourcc.calibration.imatrix import own_name
 from fourcc.calibration.model_digest import DIGEST_BYTES, model_digest
 from fourcc.calibration.ranges import static_ranges
 from fourcc.errors import InputError, UsageError, listed
+from fourcc.files.mapped import runs_of_rows
 from fourcc.format import Aids
 from fourcc.geometry import split_shape
 
@@ -95,9 +96,8 @@ class Calibration:
             return None
         hessian, statistics = self._hessians[name](), self.statistics[name]
         squares = statistics.squares[0] / max(1, int(statistics.counts[0]))
-        if not np.allclose(
-            np.diagonal(hessian), squares, rtol=CLOSE, atol=CLOSE * 1e-3 * float(squares.max(initial=0))
-        ):
+        diagonal = np.concatenate([rows.diagonal(first) for first, rows in runs_of_rows(hessian)])
+        if not np.allclose(diagonal, squares, rtol=CLOSE, atol=CLOSE * 1e-3 * float(squares.max(initial=0))):
             what = "the Hessian is damaged: its diagonal is not the mean squares of the inputs"
             raise InputError(what, file=self.path, tensor=name)
         return hessian

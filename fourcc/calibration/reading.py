@@ -10,18 +10,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from xxhash import xxh3_64_intdigest
+from xxhash import xxh3_64, xxh3_64_intdigest
 
 from fourcc.calibration import imatrix
 from fourcc.calibration.calibration import Calibration, CalibrationText
 from fourcc.calibration.legacy_imatrix import WHAT, read_legacy
 from fourcc.calibration.statistics import BINS, InputStatistics, block_count
 from fourcc.errors import InputError
+from fourcc.files.mapped import runs_of_rows
 from fourcc.files.read import ReadFile
 from fourcc.files.signatures import HEAD_BYTES, known, looks_like
 from fourcc.sources.gguf_header import MAGIC, GgufTensor, Head, read_head
 from fourcc.sources.gguf_types import layout_name
 from fourcc.sources.gguf_values import Texts, shown
+from fourcc.threads import Once
 
 if TYPE_CHECKING:
     from fourcc.arrays import Array, Floats
@@ -63,6 +65,7 @@ class _GgufReader:
         self._file, self._head = file, head
         self._tensors = {tensor.name: tensor for tensor in head.tensors}
         self._checksums: dict[str, int] = {}
+        self._hessians: dict[int, Once[Floats]] = {}
 
     def calibration(self) -> Calibration:
         head = self._head
@@ -224,7 +227,8 @@ class _GgufReader:
         if tensor.shape != (cols, cols):
             raise self._wrong(tensor.name, tensor.shape, (cols, cols))
         offset = self._place(tensor, imatrix.FLOAT)
-        return partial(_mapped, self._file.path, offset, cols, tensor.name, self._checksums.get(tensor.name))
+        mapped = partial(_mapped, self._file.path, offset, cols, tensor.name, self._checksums.get(tensor.name))
+        return self._hessians.setdefault(offset, Once(mapped))  # one array for all matrices that share it
 
     def _array(self, name: str, kind: int) -> Any:  # noqa: ANN401 - an array of the kind's dtype
         """A tensor's numbers; None where there is no such tensor."""
@@ -253,13 +257,23 @@ class _GgufReader:
 def _mapped(path: Path, offset: int, cols: int, name: str, checksum: int | None) -> Floats:
     """A Hessian, mapped from the file. Raises InputError where it has another checksum."""
     mapped: Floats = np.memmap(path, np.dtype("<f4"), "r", offset, (cols, cols))
-    _check(mapped.data, checksum, path, name)
+    if checksum is not None:
+        digest = xxh3_64()
+        for _, rows in runs_of_rows(mapped):
+            digest.update(rows.data)
+        _compare(digest.intdigest(), checksum, path, name)
     return mapped
 
 
 def _check(data: bytes | bytearray | memoryview, checksum: int | None, path: Path, name: str | None) -> None:
     """Raises InputError where bytes have another checksum than the file says; None: it says nothing."""
-    if checksum is not None and xxh3_64_intdigest(data) != checksum:
+    if checksum is not None:
+        _compare(xxh3_64_intdigest(data), checksum, path, name)
+
+
+def _compare(found: int, checksum: int, path: Path, name: str | None) -> None:
+    """Raises InputError where a checksum is not the one that the file says."""
+    if found != checksum:
         what, hint = "the calibration is damaged", "Calibrate the model again."
-        found, expected = f"checksum {xxh3_64_intdigest(data):016x}", f"{checksum:016x}"
-        raise InputError(what, file=path, tensor=name, found=found, expected=expected, hint=hint)
+        expected = f"{checksum:016x}"
+        raise InputError(what, file=path, tensor=name, found=f"checksum {found:016x}", expected=expected, hint=hint)

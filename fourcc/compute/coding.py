@@ -126,6 +126,19 @@ def decode(fmt: Format, parts: Parts, geom: Geometry, *, whole: int, out: Array 
     return either(kernel.decode, whole, fast, lambda: fmt.decode(parts, geom))
 
 
+def ready(fmt: Format, params: Params, options: Params | None = None) -> bool:
+    """Whether decoding and measuring, and encoding too where `options` are given, need no kernel compiled first."""
+    from fourcc.kernels.compiler import jit
+    from fourcc.kernels.measuring.error_sums import error_sums as measuring
+
+    if jit.uncompiled():
+        return True
+    kernel = None if fmt.kernel is None else kernel_of(fmt, params)
+    encoder = None if kernel is None or options is None or kernel.encoder is None else kernel.encoder(options)
+    needed = (measuring, encoder, None if kernel is None else kernel.decode)
+    return all(each is None or jit.is_ready(each) for each in needed)
+
+
 def error_sums(original: Array, decoded: Array, *, whole: int) -> ErrorSums:
     """Sums of the errors of decoded weights (rows, cols); all weights are finite.
 

@@ -29,6 +29,16 @@ def room_for(cols: int) -> Array:
     return memory[:, :size]
 
 
+def ready() -> bool:
+    """Whether error feedback needs no kernel compiled first."""
+    from fourcc.kernels.compiler import jit
+    from fourcc.kernels.feedback import columns
+    from fourcc.kernels.feedback.factorization import factorize as kernel
+
+    needed = (kernel, columns.by_steps, columns.by_table, columns.distances)
+    return jit.uncompiled() or all(map(jit.is_ready, needed))
+
+
 def factorize(matrix: Array, slow: Callable[[Array], None], *, whole: int) -> None:
     """Factors a matrix from `room_for` in place, as `slow` does.
 

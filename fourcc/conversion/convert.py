@@ -20,6 +20,7 @@ from fourcc.container.writer import Writer
 from fourcc.conversion.done_tensors import in_their_places, journal_entry, notes_on, records_in, tensors_done
 from fourcc.conversion.kept_policy import numbered_as_before
 from fourcc.conversion.measured_errors import lost
+from fourcc.conversion.memory_need import Room
 from fourcc.conversion.pipeline import transcode
 from fourcc.conversion.plan import CalibrationData, Plan, plan
 from fourcc.conversion.plan_facts import plan_facts
@@ -35,7 +36,6 @@ from fourcc.policy import Policy
 from fourcc.progress import OnProgress, counter
 from fourcc.records import Records
 from fourcc.sources import open_source
-from fourcc.threads import thread_count
 
 _log = logging.getLogger(__name__)
 
@@ -174,7 +174,8 @@ def _to_file(planned: Plan, target: Path, how: Execution) -> Result:
 
 
 def _execute(planned: Plan, output: AtomicFile, how: Execution) -> Result:
-    source, count = planned.source, thread_count(how.threads)
+    source, room = planned.source, Room(planned.steps, how)
+    room.begin()
     stamps = [identity(path) for path in source.files]
     steps = numbered_as_before(source, planned.policy, planned.steps)
     report = counter(planned.weights, how.progress)
@@ -182,15 +183,15 @@ def _execute(planned: Plan, output: AtomicFile, how: Execution) -> Result:
     with output as out:
         check_space(out.target, planned.file_bytes - out.size)
         known = dict(in_their_places(steps, records_in(steps, out.done), HEAD_BYTES))
-        done = tensors_done(out, steps, known, count, report)
+        done = tensors_done(out, steps, known, room.threads, report)
         said = notes_on(out, done, len(steps), resume=how.resume)
-        _log.info("writing %s with %d threads: about %d bytes", out.target, count, planned.file_bytes)
+        _log.info("writing %s with %d threads: about %d bytes", out.target, room.threads, planned.file_bytes)
         writer = Writer(out)
         providers: dict[Provider, int] = {}
         if how.executor is not None and isinstance(out, PartFile):
             records = spread(planned, steps, out, providers, how, report, done)
         else:
-            records = transcode(steps, writer, providers, count, report, done)
+            records = transcode(steps, writer, providers, room, report, done)
         for record in records:
             writer.add(record)
             if record.name not in out.done:

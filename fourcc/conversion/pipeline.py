@@ -9,27 +9,31 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from math import prod
 from types import MappingProxyType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import attrs
 
 from fourcc.arrays import Floats, Parts
 from fourcc.container.index import ErrorRecord, FeedbackRecord, PartRecord, Provider, TensorRecord
 from fourcc.conversion.measured_errors import error_record
+from fourcc.conversion.step import Step as Step  # noqa: PLC0414 - most look for it here
 from fourcc.conversion.step_log import tell
 from fourcc.feedback.factors import Factors, hessian_digest
-from fourcc.feedback.feedback import Feedback
+from fourcc.files.mapped import runs_of_rows
 from fourcc.format import Aids, Format
 from fourcc.geometry import Geometry, split_shape
 from fourcc.matrix_encoder import MatrixEncoder, refuse_nonfinite, way_of_plugin
 from fourcc.metrics import ErrorSums
 from fourcc.plugins.registry import registry
-from fourcc.policy import Decision
+from fourcc.rates.tally import remember_tallied
 from fourcc.sources.source import SourceTensor
 from fourcc.spec import FormatSpec
 from fourcc.tags import FourCC
 from fourcc.threads import Once, Task, in_order
-from fourcc.tiles import TILE_WEIGHTS, decoded_rows, read_tile, tile_bounds
+from fourcc.tiles import TILE_WEIGHTS, decoded_rows, decoded_tile, read_tile, tile_bounds
+
+if TYPE_CHECKING:
+    from fourcc.conversion.memory_need import Room
 
 NONE_DONE: Mapping[str, TensorRecord] = MappingProxyType({})
 
@@ -55,28 +59,6 @@ class Sink(Protocol):
 
 
 @attrs.frozen(eq=False)
-class Step:
-    """One tensor of a conversion: its source, the decision about it, and what calibration knows of its inputs.
-
-    Attributes:
-        source: the tensor.
-        decision: its format, parameters and options.
-        aids: calibration data.
-        feedback: the settings of error feedback; None: none for this tensor.
-    """
-
-    source: SourceTensor
-    decision: Decision
-    aids: Aids
-    feedback: Feedback | None = None
-
-    @property
-    def copied(self) -> bool:
-        """Whether its bytes are copied from another container as they are, so that its format need not be installed."""
-        return self.decision.keep and self.source.copy is not None
-
-
-@attrs.frozen(eq=False)
 class _Tile:
     first_row: int
     weights: int
@@ -88,7 +70,7 @@ def transcode(
     steps: tuple[Step, ...],
     writer: Sink,
     providers: dict[Provider, int],
-    threads: int,
+    room: Room,
     report: Callable[[str, int], None],
     done: Mapping[str, TensorRecord] = NONE_DONE,
 ) -> Iterator[TensorRecord]:
@@ -98,16 +80,16 @@ def transcode(
         steps: the tensors, in the order of the file.
         writer: takes the parts.
         providers: the file's, numbered in the order in which they appear; extended here.
-        threads: number of tiles that are worked on at once.
+        room: how many tiles are worked on at once, and what memory they may take.
         report: called after every tile with the tensor's name and the tile's number of weights.
         done: records, but for their providers' numbers, of the tensors whose parts are already written.
     """
-    budget = 2 * threads * TILE_WEIGHTS
+    budget = 2 * room.threads * TILE_WEIGHTS
     encoded = encoded_weights(steps)
     factors = Factors()
     left = (step for step in steps if step.source.name not in done)
-    tasks = (task for step in left for task in _tasks(step, encoded[step.decision.tag], factors))
-    tiles = in_order(tasks, threads, budget)
+    works = ((step, _tasks(step, encoded[step.decision.tag], factors)) for step in left)
+    tiles = in_order(room.tasks(works, factors.forget), room.threads, budget)
     for step in steps:
         began = time.monotonic()
         if step.source.name in done:
@@ -121,6 +103,7 @@ def transcode(
         how = "copied" if step.copied else "kept" if step.decision.keep else "encoded"
         tell(record, how, step.source.tag, time.monotonic() - began)
         yield record
+    remember_tallied(room.threads)
 
 
 def encoded_weights(steps: Iterable[Step]) -> Counter[FourCC]:
@@ -212,7 +195,7 @@ def _encode(
     first: int,
     last: int,
 ) -> _Tile:
-    original = read_tile(source, stored, matrix, first, last).decode()
+    original = decoded_tile(source, stored, matrix, first, last, encoder.whole)
     parts, sums = encoder.tile(original, shared(), first)
     return _Tile(first, original.size, parts, sums)
 
@@ -330,5 +313,6 @@ def aids_digest(aids: Aids) -> bytes | None:
         return None
     digest = hashlib.blake2b(digest_size=16)
     for array in arrays:
-        digest.update(array.tobytes())
+        for _, rows in runs_of_rows(array.reshape(prod(array.shape[:-1]), array.shape[-1])):
+            digest.update(rows.tobytes())
     return digest.digest()

@@ -13,6 +13,7 @@ import attrs
 from fourcc.container.index import Provider
 from fourcc.conversion.done_tensors import journal_entry, notes_on, records_in, tensors_done
 from fourcc.conversion.measured_errors import lost
+from fourcc.conversion.memory_need import Room
 from fourcc.conversion.pipeline import Step, transcode
 from fourcc.conversion.plan import CalibrationData, Plan, plan
 from fourcc.errors import NumericError, PluginError, SourceError, UsageError
@@ -31,7 +32,6 @@ from fourcc.files.write import check_space, check_target
 from fourcc.policy import Policy
 from fourcc.progress import counter
 from fourcc.sources.source import Source
-from fourcc.threads import thread_count
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -249,7 +249,10 @@ def _done_before(planned: ExportPlan, target: Path, facts: Facts) -> list[Tensor
 
 
 def _execute(planned: ExportPlan, targets: Mapping[Path, bytes], facts: Facts, how: Execution) -> ExportResult:
-    source, count, (target, *beside) = planned.source, thread_count(how.threads), targets
+    source, (target, *beside) = planned.source, targets
+    room = Room(planned.steps, how, planned.layout.gathered)
+    room.begin()
+    count = room.threads
     stamps = [identity(path) for path in source.files]
     report = counter(planned.weights, how.progress)
     _log.info("writing %s with %d threads: %s, about %d bytes", target, count, planned.kind.name, planned.file_bytes)
@@ -260,7 +263,7 @@ def _execute(planned: ExportPlan, targets: Mapping[Path, bytes], facts: Facts, h
         said = notes_on(files, done, len(planned.steps), resume=how.resume)
         sink, providers = PlacedFile(files.output, planned.layout), dict[Provider, int]()
         records = []
-        for record in transcode(planned.steps, sink, providers, count, report, done):
+        for record in transcode(planned.steps, sink, providers, room, report, done):
             records.append(record)
             if record.name not in done:
                 files.add(record.name, journal_entry(record))

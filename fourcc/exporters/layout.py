@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import prod
 
 import attrs
 
@@ -14,6 +15,7 @@ from fourcc.policy import Policy, TensorInfo
 from fourcc.settings import Params
 from fourcc.sources.source import Source
 
+PACKING = 8  # bytes for a weight, while codes are put into another order
 Errors = Mapping[str, ErrorRecord]  # of the tensors that were encoded, by their names in the file
 Pack = Callable[
     [Parts], Mapping[str, Array]
@@ -46,6 +48,15 @@ class Layout:
     shards: Mapping[str, int] = attrs.field(factory=dict)
     packed: Mapping[str, Pack] = attrs.field(factory=dict)
     late: Mapping[str, Callable[[Errors], bytes]] = attrs.field(factory=dict)
+
+    @property
+    def gathered(self) -> dict[str, int]:
+        """Tensor -> bytes of it that are in memory together before its parts in the file are made of them."""
+        return {
+            step.source.name: step.decision.nbytes + PACKING * prod(step.source.shape)
+            for step in self.steps
+            if step.source.name in self.packed
+        }
 
 
 @attrs.frozen(eq=False)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from functools import partial
+from math import lcm
 
 import attrs
 import numpy as np
 
-from fourcc.arrays import Floats, Parts
+from fourcc.arrays import Array, Floats, Parts
 from fourcc.block_encoding import importance_of
 from fourcc.compute.sparse_weights import sparse_weights
 from fourcc.compute.turning import Turning
@@ -23,6 +24,17 @@ from fourcc.format import Aids, Blocks, Format
 from fourcc.geometry import Geometry
 from fourcc.settings import Params
 from fourcc.threads import Once
+
+TOGETHER = 1 << 14  # weights whose levels are in memory together; the bytes could depend on it, so it is a constant
+LANES = 8  # rows that kernels work on side by side
+
+
+def rows_together(fmt: Format, cols: int) -> int | None:
+    """The rows whose codes are chosen together: whole blocks, and whole vectors of rows; None: all rows of a tile."""
+    if fmt.variable or fmt.block[0] is None:
+        return None
+    step = lcm(LANES, fmt.block[0])
+    return step * max(1, TOGETHER // (step * max(1, cols)))
 
 
 @attrs.frozen(eq=False)
@@ -64,8 +76,6 @@ class Correction:
     def corrected(self, parts: Parts, tile: Floats, geom: Geometry) -> Parts:
         """The parts of a tile (rows, cols) with codes that are chosen one column after the other."""
         fmt, w = self.format, tile.astype(np.float64)
-        assert fmt.grid is not None
-        assert fmt.codes is not None
         assert fmt.with_codes is not None
         if fmt.extra is not None:
             rows, cols, values = sparse_weights(fmt.extra, fmt.tag, parts, geom)
@@ -77,8 +87,21 @@ class Correction:
             factor = self._factor(self.feedback, turning.key, partial(turned_hessian, turning, self.hessian))
             gram = self.factors.of(turning.key, partial(gram_factor, turning, geom.cols, whole=self.whole))
             w = turned_weights(turning, gram, w)
-        codes = better_codes(w, fmt.grid(parts, geom), fmt.codes(parts, geom), factor, whole=self.whole)
-        return fmt.with_codes(parts, codes, geom)
+        return fmt.with_codes(parts, self._codes(parts, w, geom, factor), geom)
+
+    def _codes(self, parts: Parts, w: Array, geom: Geometry, factor: Factor) -> Array:
+        """The codes of weights, float64 (rows, cols), chosen a few rows at a time, since levels take memory."""
+        fmt, runs = self.format, []
+        assert fmt.grid is not None
+        assert fmt.codes is not None
+        step = rows_together(fmt, geom.cols) or geom.rows
+        for first in range(0, geom.rows, step):
+            last = min(geom.rows, first + step)
+            some = {part.name: part.cut(parts[part.name], first, last) for part in fmt.parts}
+            lower = Geometry(last - first, geom.cols, geom.params)
+            grid, stored = fmt.grid(some, lower), fmt.codes(some, lower)
+            runs.append(better_codes(w[first:last], grid, stored, factor, whole=self.whole))
+        return np.concatenate(runs)
 
     def _factor(self, settings: Feedback, turned: Hashable, hessian: Callable[[], Floats]) -> Factor:
         def make() -> Factor:

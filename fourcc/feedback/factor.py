@@ -18,6 +18,7 @@ from fourcc.arrays import Array, Floats
 from fourcc.compute.error_feedback import factorize, room_for
 from fourcc.errors import UsageError
 from fourcc.feedback.feedback import Feedback
+from fourcc.files.mapped import runs_of_rows
 
 DAMPEN = "Calibrate on more text, or raise the damping."
 
@@ -49,10 +50,8 @@ def factored(hessian: Floats, feedback: Feedback, *, whole: int, tensor: str | N
     Raises:
         UsageError: the Hessian is not finite or not positive definite.
     """
-    diagonal = hessian.diagonal().astype(np.float64)
+    diagonal = _checked_diagonal(hessian, tensor)
     live = np.flatnonzero(diagonal)
-    if not np.isfinite(hessian).all():
-        raise UsageError("the hessian holds NaN or infinity", tensor=tensor, expected="finite numbers")
     falling = np.argsort(-diagonal, kind="stable")
     order = falling if feedback.order == "activity" else np.arange(len(diagonal))
     damping = feedback.damping * (np.cumsum(diagonal[live])[-1] / live.size) if live.size else 1.0
@@ -63,11 +62,22 @@ def factored(hessian: Floats, feedback: Feedback, *, whole: int, tensor: str | N
     return Factor(order, matrix)
 
 
+def _checked_diagonal(hessian: Floats, tensor: str | None) -> Array:
+    """The diagonal, float64 (cols,). Raises UsageError where the Hessian is not finite."""
+    runs = []
+    for first, rows in runs_of_rows(hessian):
+        if not np.isfinite(rows).all():
+            raise UsageError("the hessian holds NaN or infinity", tensor=tensor, expected="finite numbers")
+        runs.append(rows.diagonal(first).astype(np.float64))
+    return np.concatenate(runs) if runs else np.empty(0)
+
+
 def _damped(hessian: Floats, order: Array, damping: float) -> Array:
     """The damped Hessian in order, float64 with room for whole vectors: there the diagonal is 1, and the rest 0."""
     cols = len(order)
     matrix = room_for(cols)  # (size, size)
-    matrix[:cols, :cols] = hessian[np.ix_(order, order)]
+    for first, rows in runs_of_rows(hessian, order):
+        matrix[first : first + len(rows), :cols] = rows[:, order]
     dead = np.flatnonzero(matrix.diagonal()[:cols] == 0)
     matrix[dead], matrix[:, dead] = 0, 0
     places = np.arange(len(matrix))

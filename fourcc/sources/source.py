@@ -58,6 +58,7 @@ class SourceTensor:
         record: the tensor's record in a model.bin, carried over where the tensor is kept as it is.
         provider: the package whose format encoded it, where a model.bin says so.
         copy: yields a part's bytes, checked, in runs; only a model.bin has it. It needs no format to be installed.
+        gathered: bytes that reading some rows holds beside them: of a matrix that has to be read whole, for example.
     """
 
     name: str
@@ -69,6 +70,7 @@ class SourceTensor:
     record: TensorRecord | None = None
     provider: Provider | None = None
     copy: Callable[[PartRecord], Iterator[bytes]] | None = None
+    gathered: int = 0
 
     def __repr__(self) -> str:
         return f"<SourceTensor {self.name} {self.tag} {' x '.join(map(str, self.shape)) or 'scalar'}>"

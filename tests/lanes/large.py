@@ -21,10 +21,10 @@ BOUND_MB = 700
 ROWS, COLS = 16384, 4096  # 256 MiB of float32 a tensor
 CONVERT = """
 import sys
-from fourcc.bench.models.trial import peak_bytes
+from fourcc.resident import peak_resident_bytes
 from fourcc.cli.app import main
 code = main(sys.argv[1:])
-print(peak_bytes(), file=sys.stderr)
+print(peak_resident_bytes(), file=sys.stderr)
 sys.exit(code)
 """
 PATTERN_ROWS = 1024  # random rows, repeated: writing is then as fast as the disk

@@ -9,12 +9,24 @@ from tests.layout.source import modules, nodes_of
 
 # Lowest layer first; a module imports only from layers below its own. Lazy imports count.
 LAYERS = [
-    {"arrays", "errors", "metrics", "kernels", "dtypes", "installation", "naming", "progress", "settings", "tags"},
+    {
+        "arrays",
+        "errors",
+        "metrics",
+        "kernels",
+        "dtypes",
+        "installation",
+        "naming",
+        "progress",
+        "resident",
+        "settings",
+        "tags",
+    },
     {"drawing", "files", "geometry", "networks", "threads"},
     {"example", "execution", "part", "records"},
     {"exchange", "matrix_view", "packing", "spec"},
     {"block_layout", "compute"},
-    {"block_decoding", "grid"},
+    {"block_decoding", "grid", "rates"},
     {"format"},
     {"block_encoding", "plugins", "parts"},
     {"formats", "tiles", "policy", "scaffold", "feedback", "cluster"},
@@ -26,7 +38,7 @@ LAYERS = [
     {"exporters"},
     {"calibration"},
     {"quantizing"},
-    {"reporting"},
+    {"forecasting", "reporting"},
     {"bench"},  # beside `compute`, bench is the only folder that imports kernels, for its rooflines
     {"cli"},
 ]

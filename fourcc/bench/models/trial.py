@@ -8,12 +8,12 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from pathlib import Path
 from typing import Protocol
 
 import attrs
 
 from fourcc.errors import UsageError
+from fourcc.resident import peak_resident_bytes
 
 # Name -> the module that runs it, and whether attention is fused into one operation where the engine has both.
 ENGINES = {
@@ -94,7 +94,7 @@ def measured(trial: ModelTrial, runner: ModelRunner) -> TrialOutcome:
         runner.reset()
         times[2].append(_seconds(lambda: _one_by_one(runner, tokens[trial.prompt :])))
     prompt, generated, fresh = (tuple(each[1:]) for each in times)
-    return TrialOutcome(prompt, generated, fresh, peak_bytes())
+    return TrialOutcome(prompt, generated, fresh, peak_resident_bytes())
 
 
 def _one_by_one(runner: ModelRunner, tokens: Sequence[int]) -> None:
@@ -128,24 +128,6 @@ def main(text: str) -> None:
     trial = ModelTrial(**json.loads(text))
     outcome: TrialOutcome = import_module(ENGINES[trial.engine][0]).measure(trial)
     sys.stdout.write(json.dumps(attrs.asdict(outcome)) + "\n")
-
-
-def peak_bytes() -> int:
-    """The largest resident set of this process; 0 if the system does not report it.
-
-    Linux's `getrusage` would include the memory that the parent had when it started this process.
-    """
-    status = Path("/proc/self/status")
-    if status.exists():
-        line = next(
-            (line for line in status.read_text(encoding="utf-8").splitlines() if line.startswith("VmHWM:")), "VmHWM: 0"
-        )
-        return int(line.split()[1]) * 1024
-    try:
-        import resource
-    except ImportError:
-        return 0
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 if __name__ == "__main__":
