@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from fourcc.models.stored_network import Spread
     from fourcc.models.transformer import Transformer
     from fourcc.models.weights import Inputs
+    from fourcc.models.weights_in_turn import NetworkInTurn
 
 
 class RunsBatches(Protocol):
@@ -63,7 +64,8 @@ class Collected:
 
 
 def collect(
-    network: Transformer, work: Work, target: Path, how: Execution | None = None, spread: Spread | None = None
+    network: Transformer | NetworkInTurn, work: Work, target: Path, how: Execution | None = None, spread: Spread | None = None,
+    room: Callable[[CollectingPlan], int] | None = None,
 ) -> Collected:
     """Collects statistics, and writes the calibration.
 
@@ -76,6 +78,7 @@ def collect(
         target: the path from `check_target`.
         how: whether to go on where such work was interrupted; whom to tell how many tokens times layers are done.
         spread: what the workers of the executor need to know; without an executor it is not looked at.
+        room: gives the bytes that Hessians may take; None: as many as they need.
 
     Raises:
         InputError: an activation is not finite, or unfinished work is damaged.
@@ -88,6 +91,7 @@ def collect(
     plan = CollectingPlan.of(staged, work)
     if how.resume and completed(target, plan.facts()) is not None:
         return Collected(len(plan.layers))
+    free = None if room is None else room(plan)
     check_space(target, plan.nbytes)
     with CalibrationFile(target, plan.facts(), plan.layout.nbytes, how) as out:
         run = _Run(plan, out)
@@ -100,7 +104,7 @@ def collect(
                 at_once = min(workers.slots, len(plan.batches))
                 place = StatesPlace(str(out.path), plan.layout.nbytes, plan.shape)
                 runs = SpreadBatches(workers, at_once, spread.networks[0], place, report)
-            done = run.carry_out(runs, None)
+            done = run.carry_out(runs, free)
         out.file.write_at(*plan.layout.checksums(out.file.read_at))
     return done
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 import attrs
@@ -14,6 +15,7 @@ from fourcc.calibration.layout import About, CalibrationLayout, lay_out
 from fourcc.calibration.partial_file import OffsetFile, WindowStates
 from fourcc.calibration.running_sums import RunningSums, sums_bytes
 from fourcc.compute import target_name
+from fourcc.errors import UsageError
 from fourcc.models.window_batches import Batch, batches_of
 from fourcc.naming import roles
 
@@ -36,14 +38,14 @@ class Work:
         windows: runs of tokens, each of which begins at position 0.
         hessian: whether Hessians are collected, too; none of stacks, each matrix of which would have one.
         merged: a calibration that is added; its About is part of ours already. None: there is none.
-        without: roles of matrices that no Hessian is collected for.
+        without: globs of roles that no Hessian is collected for.
     """
 
     about: About
     windows: tuple[Window, ...]
     hessian: bool = False
     merged: Calibration | None = None
-    without: frozenset[str] = frozenset()
+    without: tuple[str, ...] = ()
 
     def facts(self) -> dict[str, object]:
         """All that the bytes of the file depend on, by name."""
@@ -62,7 +64,7 @@ class Work:
             "context": self.about.context,
             "windows": digest.hexdigest(),
             "Hessians": self.hessian,
-            "roles without Hessians": sorted(self.without),
+            "roles without Hessians": list(self.without),
             "merged calibration": None if self.merged is None else self.merged.digest,
         }
 
@@ -72,7 +74,12 @@ class Work:
 
     def _wants(self, inputs: Inputs) -> bool:
         """Whether one of the matrices with these inputs has a role that Hessians are collected for."""
-        return any(self.without.isdisjoint(roles(name)) for name in inputs.names)
+        return not all(any(fnmatchcase(role, glob) for glob in self.without) for role in roles_of(inputs))
+
+
+def roles_of(inputs: Inputs) -> list[str]:
+    """The roles of the matrices with these inputs."""
+    return [role for name in inputs.names for role in roles(name)]
 
 
 @attrs.frozen(eq=False)
@@ -100,6 +107,7 @@ class CollectingPlan:
         """The plan for a network."""
         layers = tuple(tuple(staged.inputs_of(number)) for number in range(staged.layers + 1))
         inputs = [each for some in layers for each in some]
+        _refuse_idle(work, inputs)
         hessians = work.hessians_of(inputs)
         shape = (sum(len(window.tokens) for window in work.windows), staged.width)
         return cls(work, batches_of(work.windows), layers, hessians, lay_out(work.about, inputs, hessians), shape)
@@ -147,3 +155,12 @@ class CollectingPlan:
     def stage(self, layer: int) -> str:
         """The name of a layer for people."""
         return f"layer {layer}" if layer < len(self.layers) - 1 else "classifier"
+
+
+def _refuse_idle(work: Work, inputs: Iterable[Inputs]) -> None:
+    """Raises UsageError for a glob of roles that leaves out no Hessian."""
+    known = {role for each in inputs if work.hessian and each.matrices == 1 for role in roles_of(each)}
+    for glob in work.without:
+        if not any(fnmatchcase(role, glob) for role in known):
+            expected = ", ".join(sorted(known)) or "Hessians: add --hessian"
+            raise UsageError(f"--no-feedback-for {glob!r} leaves out no Hessian", expected=expected)

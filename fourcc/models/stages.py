@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from fourcc.models.architecture import Architecture
     from fourcc.models.rotation import RotaryTurns
     from fourcc.models.weights import LayerWeights, Weights
+    from fourcc.models.weights_in_turn import WeightsInTurn
+
+    AnyWeights = Weights | WeightsInTurn
 
 BATCH = 256  # tokens of a prompt that are computed at once
 
@@ -140,7 +143,13 @@ class Stages:
         LayerProgram(self, program, number, weights, caches, observe).append()
 
     def classify(
-        self, program: Program, weights: Weights, output: Packed, *, every: bool, observe: Observer | None = None
+        self,
+        program: Program,
+        weights: AnyWeights,
+        output: Packed,
+        *,
+        every: bool,
+        observe: Observer | None = None,
     ) -> None:
         """The logits of the last activation, or with `every` of each, by a matrix that may replace the network's own.
 
@@ -158,7 +167,13 @@ class Stages:
             program.soft_cap(self.logits, sizes.output_softcap, count)
 
     def last_norm(
-        self, program: Program, weights: Weights, cols: int, *, every: bool, observe: Observer | None = None
+        self,
+        program: Program,
+        weights: AnyWeights,
+        cols: int,
+        *,
+        every: bool,
+        observe: Observer | None = None,
     ) -> Buffer:
         """The norm before the classifier, which has so many columns; arguments are those of `classify`."""
         normed, kind, bias = (

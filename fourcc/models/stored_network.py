@@ -13,6 +13,7 @@ import attrs
 from fourcc.cluster.conditions import Conditions, conditions
 from fourcc.models.opening import open_to_look
 from fourcc.models.staged import StagedNetwork
+from fourcc.models.weights_in_turn import NetworkInTurn
 from fourcc.sources import open_source
 
 if TYPE_CHECKING:
@@ -34,12 +35,14 @@ class StoredNetwork:
         context: positions to have room for.
         threads: that a task runs on.
         work: names the work that it is opened for; another work opens it again.
+        in_turn: whether the stages have their weights in memory in turn.
     """
 
     path: str
     context: int
     threads: int
     work: str
+    in_turn: bool = False
 
     @property
     def model(self) -> Model:
@@ -57,7 +60,8 @@ class StoredNetwork:
     def staged(self) -> StagedNetwork:
         """The stages of the network, with activations of this thread's own."""
         if getattr(_mine, "of", None) != self:
-            _mine.staged, _mine.of = StagedNetwork(self.network), self
+            network = NetworkInTurn(self.model, self.context, self.threads) if self.in_turn else self.network
+            _mine.staged, _mine.of = StagedNetwork(network), self
         staged: StagedNetwork = _mine.staged
         return staged
 
@@ -83,6 +87,8 @@ class Spread:
         output: Path | None = None,
         files: Iterable[Path] = (),
         tags: Iterable[FourCC] = (),
+        *,
+        in_turn: bool = False,
     ) -> Self:
         """What work with models needs; results depend on the SIMD target, so all workers have that of this process.
 
@@ -93,6 +99,7 @@ class Spread:
             output: into whose folder workers write; None: they do not.
             files: further ones that workers read.
             tags: of further formats that the work uses.
+            in_turn: as `StoredNetwork` has it.
         """
         paths, used, read = list(models), set(tags), list(files)
         for path in paths:
@@ -100,7 +107,7 @@ class Spread:
                 used.update(tensor.tag for tensor in source.tensors)
                 read.extend(source.all_files)
         known = conditions(used, dict.fromkeys(read), output, simd=True)
-        networks = [StoredNetwork(str(path.absolute()), context, threads or 1, known.key) for path in paths]
+        networks = [StoredNetwork(str(path.absolute()), context, threads or 1, known.key, in_turn) for path in paths]
         return cls(known, tuple(networks))
 
 
