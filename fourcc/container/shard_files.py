@@ -31,6 +31,7 @@ from fourcc.files.write import check_target, errors_named, real_path
 from fourcc.policy.amounts import amount
 
 _log = logging.getLogger(__name__)
+_OFFSET = 3  # of a part, in a journal's record
 _SHARD = "shard"  # the key of a run in a journal's record
 
 
@@ -163,25 +164,27 @@ class ShardFiles(PartSet):
 
     def next_shard(self) -> FileInFolder:
         """Opens one more file, which an earlier run may have written in part."""
-        file = self._stack.enter_context(FileInFolder(self._part(len(self._files))))
+        file = self._stack.enter_context(FileInFolder(self.shard_path(len(self._files))))
         self._files.append(file)
         return file
 
-    def _part(self, number: int) -> Path:
+    def shard_path(self, number: int) -> Path:
+        """The file of a shard, by its number from 0, until it gets its name."""
         return self.path / f"{number + 1:05}{SUFFIX}"
 
     def add(self, key: str, record: Record) -> None:
         """Notes that a tensor's bytes are written, and in which shard. Raises OutputError."""
         assert self._writer is not None
-        super().add(key, {**record, _SHARD: list(self._writer.last_run)})
+        offset = record["parts"][0][_OFFSET] if record["parts"] else 0
+        super().add(key, {**record, _SHARD: list(self._writer.run_at(offset))})
 
     def read_at(self, offset: int, count: int) -> bytearray:
         """So many of the bytes that an earlier run wrote at an offset of the whole, or those up to the shard's end."""
         runs = {Run(*entry[_SHARD]) for entry in self.done.values() if _SHARD in entry}
         run = max((run for run in runs if run.begin <= offset), default=None)
-        if run is None or not self._part(run.number).exists():
+        if run is None or not self.shard_path(run.number).exists():
             return bytearray()
-        with closing(ReadFile(self._part(run.number))) as file:
+        with closing(ReadFile(self.shard_path(run.number))) as file:
             start = run.start + offset - run.begin
             return file.read(start, max(0, min(count, file.size - start)))
 
@@ -211,7 +214,7 @@ class ShardFiles(PartSet):
             names.append(self.written)
         self._stack.close()  # flushes them
         with errors_named(self.written, "finish"):
-            settled = [self._part(number).rename(self.path / path.name) for number, path in enumerate(names)]
+            settled = [self.shard_path(number).rename(self.path / path.name) for number, path in enumerate(names)]
             for path in {*self.path.iterdir()} - {*settled}:
                 path.unlink()  # a shard more than there is now, of an earlier run
         super()._publish()

@@ -112,9 +112,13 @@ class _CutFile:
         """Gives the file its length, where it is the only one."""
         self.files[0].end_at(nbytes)
 
+    def run_at(self, offset: int) -> Run:
+        """The run that an offset lies in."""
+        return self.runs[bisect_right([each.begin for each in self.runs], offset) - 1]
+
     def write_at(self, offset: int, data: bytes | memoryview) -> None:
         """Writes all of `data`, which lies in one shard."""
-        run = self.runs[bisect_right([each.begin for each in self.runs], offset) - 1]
+        run = self.run_at(offset)
         self.files[run.number].write_at(run.start + offset - run.begin, data)
 
 
@@ -131,11 +135,24 @@ class ShardWriter(Writer):
         super().__init__(self._files)
 
         self._is_cut = False  # whether the next tensor has its shard
+        self._ahead = False  # whether all tensors have
 
-    @property
-    def last_run(self) -> Run:
-        """The run of the last shard's tensors."""
-        return self._files.runs[-1]
+    def run_at(self, offset: int) -> Run:
+        """The run of the shard that an offset of the whole lies in."""
+        return self._files.run_at(offset)
+
+    def cut_ahead(self, sizes: Iterable[tuple[int, int]]) -> list[Run]:
+        """Opens all shards before tensors are written, and gives each tensor's run.
+
+        Args:
+            sizes: where each tensor begins in the whole, and its bytes with the padding.
+        """
+        runs = []
+        for number, (offset, nbytes) in enumerate(sizes):
+            self._files.cut(offset, nbytes, number)
+            runs.append(self._files.runs[-1])
+        self._ahead = True
+        return runs
 
     def _begin(self) -> None:
         """Nothing: each shard gets its head with its index."""
@@ -154,7 +171,7 @@ class ShardWriter(Writer):
 
     def add(self, record: TensorRecord) -> None:
         """Enters a tensor into the index; one that was not written now was written by an earlier run."""
-        if not self._is_cut:
+        if not (self._is_cut or self._ahead):
             self._cut(padded_bytes(record.parts))
         self._is_cut = False
         super().add(record)

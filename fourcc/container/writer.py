@@ -89,6 +89,10 @@ class Writer:
             offset = aligned(at)
         return tuple(records)
 
+    def write_at(self, offset: int, data: memoryview) -> None:
+        """Writes bytes of a part that has its place, for tensors whose parts are not written in order."""
+        self._out.write_at(offset, data)
+
     def blob(self, name: str, data: bytes) -> None:
         """Writes a blob; all blobs follow the last tensor."""
         summer = PartSummer("", name)
