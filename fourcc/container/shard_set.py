@@ -27,7 +27,7 @@ _RENAME = "Give the files back the names that they were made with."
 
 
 @attrs.frozen(eq=False)
-class Opened:
+class OpenedContainer:
     """An opened container.
 
     Attributes:
@@ -45,7 +45,7 @@ class Opened:
     listed: ShardList | None = None
 
 
-def open_container(path: Path, fd: int | None = None) -> Opened:
+def open_container(path: Path, fd: int | None = None) -> OpenedContainer:
     """Opens the files of a container, and checks that they belong together.
 
     Args:
@@ -61,7 +61,7 @@ def open_container(path: Path, fd: int | None = None) -> Opened:
         members, from_list = _members(path, fd, stack)
         if members[0].index.shard is None and from_list is None and len(members) == 1:
             only = members[0]
-            opened = Opened((only,), only.index, only.tail.digest, FileRuns([only.file], [WHOLE]))
+            opened = OpenedContainer((only,), only.index, only.tail.digest, FileRuns([only.file], [WHOLE]))
         else:
             for fault in faults(dict(enumerate(members, 1)), len(members), from_list):
                 raise fault
@@ -179,9 +179,9 @@ def missing_names(paths: Sequence[Path]) -> list[str]:
     return [path.name for path in paths if file_in(path.parent, path.name) is None]
 
 
-def joined(members: Sequence[Member], from_list: ShardList | None = None) -> Opened:
+def joined(members: Sequence[Member], from_list: ShardList | None = None) -> OpenedContainer:
     """The container that shards make together; that they belong together was checked."""
     runs, shard = runs_of(members), members[0].index.shard
     assert shard is not None
     files = FileRuns([member.file for member in members], runs)
-    return Opened(tuple(members), whole_index(members, runs), shard.whole, files, from_list)
+    return OpenedContainer(tuple(members), whole_index(members, runs), shard.whole, files, from_list)
