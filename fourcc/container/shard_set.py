@@ -168,7 +168,8 @@ def present(paths: Sequence[Path], entry: Path) -> Sequence[Path]:
     """The paths, all of which are there. Raises IndexDamageError that names those which are missing."""
     missing = missing_names(paths)
     if missing:
-        what = f"{len(missing)} of {len(paths)} shards are missing: {listed(missing, _SHOWN)}"
+        are = "is" if len(missing) == 1 else "are"
+        what = f"{len(missing)} of {len(paths)} shards {are} missing: {listed(missing, _SHOWN)}"
         hint = "Fetch what is missing into this folder; each shard keeps the name that it was made with."
         raise IndexDamageError(what, file=entry, hint=hint)
     return paths

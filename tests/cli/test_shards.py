@@ -129,7 +129,7 @@ def test_words_of_inspect_and_verify(run: Runner, sets: Path) -> None:
     assert [each["file"] for each in listed] == [shard(a, number).name for number in (1, 2, 3)]
     assert listed[0]["begin"] == 64
     assert run("inspect", sets / "whole.bin", "--json").document["shards"] is None
-    assert run("verify", a).out.strip() == f"{a}: {nbytes} bytes ({nbytes / 1000:.0f} kB), no damage"
+    assert run("verify", a).out.strip() == f"{a}: 3 shards, {nbytes} bytes ({nbytes / 1000:.0f} kB), no damage"
 
 
 @pytest.mark.parametrize("name", FAULTS)

@@ -106,7 +106,7 @@ def _lone(folder: Path, _: Path) -> None:
 
 _TWO = shard(Path(), 2).name
 FAULTS = {
-    "missing": Fault(lambda folder, _: shard(folder, 2).unlink(), rf"1 of 3 shards are missing: {_TWO}\. Fetch"),
+    "missing": Fault(lambda folder, _: shard(folder, 2).unlink(), rf"1 of 3 shards is missing: {_TWO}\. Fetch"),
     "two missing": Fault(
         lambda folder, _: [shard(folder, number).unlink() for number in (2, 3)],
         rf"2 of 3 shards are missing: {_TWO}, m-00003-of-00003\.bin\. Fetch",

@@ -98,7 +98,7 @@ def test_a_renamed_shard(sets: Path, spoilt: Path) -> None:
         InputError, match=r"more than one model: m\.index\.json and other\.bin \(shard 2 of 3 of a model\)"
     ):
         ModelFile(spoilt)
-    with pytest.raises(IndexDamageError, match="1 of 3 shards are missing"):
+    with pytest.raises(IndexDamageError, match="1 of 3 shards is missing"):
         ModelFile(shard(spoilt, 1))
     assert (sets / "a").exists()
 
