@@ -2,6 +2,8 @@
 
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import fourcc
 from tests.cli.every_command import LEAVES, options
 from tests.cli.making import Runner
 from tests.container import shard_faults
-from tests.container.shard_faults import COUNT, FAULTS, LIST, shard
+from tests.container.shard_faults import FAULTS, LIST, shard
 
 NAMES = {"SRC", "FILE", "A", "B", "SRC2", "MODEL...", "SHARDS"}  # of arguments that are models
 
@@ -37,7 +39,7 @@ CALLS = {
     "policy check": ["POLICY", "MODEL"],
     "policy show": ["MODEL"],
 }
-SLOW = {"stats", "quantize", "report", "eval", "calibrate", "measure", "allocate", "shootout", "run"}
+QUICK = {"inspect", "verify", "diff", "extract", "join", "policy show"}
 LEFT_OUT = re.compile(r"^(file|shards|source) .*\n|^.*(tok/s|\d s, ).*\n", re.MULTILINE)  # lengths and times
 
 
@@ -94,7 +96,7 @@ def called(run: Runner, command: str, model: Path, places: dict[str, Path], out:
 
 
 @pytest.mark.parametrize(
-    "command", [pytest.param(each, marks=pytest.mark.thorough) if each in SLOW else each for each in CALLS]
+    "command", [each if each in QUICK else pytest.param(each, marks=pytest.mark.thorough) for each in CALLS]
 )
 def test_each_way_gives_what_the_whole_file_gives(
     run: Runner, sets: Path, places: dict[str, Path], tmp_path: Path, request: pytest.FixtureRequest, command: str
@@ -132,7 +134,13 @@ def test_words_of_inspect_and_verify(run: Runner, sets: Path) -> None:
     assert run("verify", a).out.strip() == f"{a}: 3 shards, {nbytes} bytes ({nbytes / 1000:.0f} kB), no damage"
 
 
-@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        each if each in {"missing", "twice", "a cut list"} else pytest.param(each, marks=pytest.mark.thorough)
+        for each in FAULTS
+    ],
+)
 def test_every_fault_ends_reading(run: Runner, sets: Path, tmp_path: Path, name: str) -> None:
     """Exit code 3 of `inspect`, 1 of `verify`, whatever is wrong."""
     folder = Path(shutil.copytree(sets / "a", tmp_path / "set"))
@@ -205,15 +213,31 @@ def test_files_of_other_kinds(run: Runner, tiny: Path, tmp_path: Path, command: 
     assert run(command, tmp_path / "none", "-o", tmp_path / "y", *size).code == 4
 
 
-def test_listing_a_set_loads_no_numpy(process: Runner, sets: Path) -> None:
-    """By each way; no more modules than for one file but for JSON."""
+def test_listing_a_set_loads_no_numpy(sets: Path) -> None:
+    """By the folder, which reads the list, too."""
     code = (
         "import sys; from fourcc.cli.app import main; main(sys.argv[1:]); print({'numpy', 'numba'} & set(sys.modules))"
     )
-    import subprocess
-    import sys
+    command = [sys.executable, "-c", code, "inspect", sets / "a"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert ended.stdout.splitlines()[-1] == "set()"
 
-    for way in (sets / "a", sets / "a" / LIST, shard(sets / "a", 2)):
-        ended = subprocess.run([sys.executable, "-c", code, "inspect", way], capture_output=True, text=True, check=True)
-        assert ended.stdout.splitlines()[-1] == "set()"
-    assert COUNT == 3
+
+CUT = """
+import os, sys
+from fourcc.cli.shared.cut_files import watched
+from fourcc.container.reader import ModelFile
+with ModelFile(sys.argv[1]) as model, watched(model, as_json=False):
+    name = model.members[2].index.tensors[-1].name
+    array = next(iter(model[name].parts.values()))
+    os.truncate(model.files[2], 64)
+    print(array.tobytes())
+"""
+
+
+def test_a_shard_that_is_cut_while_it_is_read(sets: Path, tmp_path: Path) -> None:
+    """The process ends with the error's exit code, and names the shard."""
+    folder = Path(shutil.copytree(sets / "a", tmp_path / "set"))
+    ended = subprocess.run([sys.executable, "-c", CUT, folder / LIST], capture_output=True, text=True, check=False)
+    says = f"{shard(folder, 3)}: the file was cut while it was read. Fetch or convert it again."
+    assert (ended.returncode, ended.stdout, ended.stderr) == (3, "", f"fourcc: error: {says}\n")

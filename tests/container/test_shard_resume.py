@@ -1,6 +1,8 @@
 """A conversion to shards goes on wherever it was interrupted, with the bytes of one that was not."""
 
 import itertools
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +39,14 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-@pytest.mark.parametrize(("tag", "after"), [("Q8_0", 2), ("Q8_0", 9), ("Q8_0", 19), ("Outl", 7), ("Outl", 14)])
+@pytest.mark.parametrize(
+    ("tag", "after"),
+    [
+        ("Q8_0", 9),
+        ("Outl", 14),
+        *(pytest.param(*each, marks=pytest.mark.thorough) for each in (("Q8_0", 2), ("Q8_0", 19), ("Outl", 7))),
+    ],
+)
 def test_it_goes_on(tiny: Path, tmp_path: Path, tag: str, after: int) -> None:
     """No tensor that was done is done again; variable lengths may have to be."""
     for name in ("a", "b"):
@@ -59,7 +68,7 @@ def test_it_goes_on(tiny: Path, tmp_path: Path, tag: str, after: int) -> None:
 
 def contents_names(folder: Path) -> list[str]:
     """Names in a folder."""
-    return [path.name for path in folder.iterdir()]
+    return sorted(path.name for path in folder.iterdir())
 
 
 def test_it_begins_anew(tiny: Path, tmp_path: Path) -> None:
@@ -72,7 +81,43 @@ def test_it_begins_anew(tiny: Path, tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.journal"))
 
 
-@pytest.mark.parametrize("number", range(1, 13))
+def test_unfinished_work_is_not_split_over(tiny: Path, tmp_path: Path) -> None:
+    """Hours of it would be lost; `force` says that they may be. What a killed split leaves is in nobody's way."""
+    fourcc.convert(tiny, tmp_path / "whole.bin", format="Q8_0,F16")
+    with pytest.raises(KeyboardInterrupt):
+        converted(tiny, tmp_path, 9)
+    with pytest.raises(UsageError, match="unfinished work lies beside the output: 9 of 20 tensors are done"):
+        fourcc.split(tmp_path / "whole.bin", tmp_path / "m", shard_size="60kB")
+    fourcc.split(tmp_path / "whole.bin", tmp_path / "m", shard_size="60kB", force=True)
+    assert fourcc.verify(tmp_path / "m.index.json") == ()
+    killed = "import os, sys, fourcc; fourcc.split(*sys.argv[1:3], shard_size='60kB', progress=lambda *_: os._exit(9))"
+    command = [sys.executable, "-c", killed, tmp_path / "whole.bin", tmp_path / "k"]
+    assert subprocess.run(command, check=False).returncode == 9
+    assert (tmp_path / "k.index.json.part").exists()
+    fourcc.split(tmp_path / "whole.bin", tmp_path / "k", shard_size="60kB")
+    assert not list(tmp_path.glob("k.*.part"))
+
+
+def test_an_interrupt_leaves_nothing_of_split_and_join(tiny: Path, tmp_path: Path) -> None:
+    """They take as long as copying, and are done anew."""
+
+    def stop(name: str, done: int, total: int) -> None:
+        if done > total // 2:
+            raise KeyboardInterrupt
+
+    fourcc.convert(tiny, tmp_path / "whole.bin", format="Q8_0,F16")
+    fourcc.split(tmp_path / "whole.bin", tmp_path / "m", shard_size="60kB")
+    before = contents_names(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        fourcc.split(tmp_path / "whole.bin", tmp_path / "n", shard_size="60kB", progress=stop)
+    with pytest.raises(KeyboardInterrupt):
+        fourcc.join(tmp_path / "m.index.json", tmp_path / "joined.bin", progress=stop)
+    assert contents_names(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    "number", [n if n in {2, 9} else pytest.param(n, marks=pytest.mark.thorough) for n in range(1, 13)]
+)
 def test_killed_while_files_get_their_names(
     tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
