@@ -62,7 +62,7 @@ def _nothing(folder: Path, names: list[str]) -> SourceError:
             "name the file itself if it is a llama2.c checkpoint or a model.bin."
         )
     return SourceError(
-        f"no model in this folder: looked for *{_INDEX}, *{_SAFETENSORS} and *{_GGUF} among {len(names)} files",
+        f"no model in this folder: looked for *{_INDEX}, *{_SAFETENSORS}, *{_GGUF} and a model.bin among {len(names)} files",
         file=folder,
         hint=hint,
     )
