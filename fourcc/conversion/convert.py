@@ -187,8 +187,9 @@ def _to_file(planned: Plan, target: Path | ShardTarget, how: Execution) -> Resul
     if written is not None:
         with ModelFile(written) as file:
             return Result(written, file.digest, file.index, (*planned.notes, *_lost(file.index)), file.files)
-    part = ShardFiles if isinstance(target, ShardTarget) else PartFile
-    return _execute(planned, part(target, facts, resume=how.resume, anew=how.anew), how)  # type: ignore[arg-type]
+    if isinstance(target, ShardTarget):
+        return _execute(planned, ShardFiles(target, facts, resume=how.resume, anew=how.anew), how)
+    return _execute(planned, PartFile(target, facts, resume=how.resume, anew=how.anew), how)
 
 
 def _written_before(target: Path | ShardTarget, facts: Facts) -> Path | None:

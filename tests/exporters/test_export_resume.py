@@ -18,7 +18,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "model.gguf": {"format": "Q8_0,F16"},
     "model.safetensors": {"instead": "BF16"},
     "stories.bin": {"to": "llama2c-v2"},
-    "hf": {"instead": "BF16", "max_shard_size": "500KB"},
+    "hf": {"instead": "BF16", "shard_size": "500KB"},
     "awq": {"to": "awq"},
 }
 CALLS = ("pwrite", "write", "fsync", "ftruncate", "replace", "rename", "unlink", "rmdir", "open", "mkdir")
@@ -117,9 +117,9 @@ def test_other_kinds_and_sources_are_refused(model: Path, tmp_path: Path) -> Non
     output = tmp_path / "hf"
     interrupted(model, output, 5)
     with pytest.raises(UsageError, match=r"layout files model-00002-of-00003\.safetensors is \d+, not \d+; "):
-        exported(model, output, resume=True, max_shard_size="600KB")
+        exported(model, output, resume=True, shard_size="600KB")
     with pytest.raises(UsageError, match="work is 'export to huggingface', not 'export to awq'"):
-        exported(model, output, resume=True, to="awq", instead="", max_shard_size=None)
+        exported(model, output, resume=True, to="awq", instead="", shard_size=None)
 
 
 def test_a_conversion_is_not_an_export(model: Path, tmp_path: Path) -> None:
