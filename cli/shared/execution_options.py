@@ -64,8 +64,11 @@ class AskedExecution:
 
     def execution(self, progress: OnProgress | None) -> Execution:
         """How the work is carried out on this machine. Raises UsageError for an option that is wrong."""
+        from fourcc.cluster.connection import check_address
         from fourcc.execution import Execution
 
+        if self.cluster is not None:
+            check_address(self.cluster)
         return Execution(
             threads=self.threads,
             memory=memory_bytes(self.memory),
