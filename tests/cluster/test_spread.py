@@ -11,8 +11,8 @@ import pytest
 
 import fourcc
 from fourcc.conversion.plan import plan
+from fourcc.conversion.spread import piece_writer as writer_module
 from fourcc.conversion.spread import pieces as pieces_module
-from fourcc.conversion.spread import region as region_module
 from fourcc.conversion.spread.pieces import pieces
 from fourcc.errors import ClusterError, NumericError
 from fourcc.plugins.registry import registry
@@ -68,7 +68,7 @@ def threads() -> Iterator[ThreadPoolExecutor]:
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pieces of a tile, and small pages."""
     monkeypatch.setattr(pieces_module, "PIECE_WEIGHTS", 1 << 16)
-    monkeypatch.setattr(region_module, "PAGE", 1 << 12)
+    monkeypatch.setattr(writer_module, "PAGE", 1 << 12)
 
 
 def assert_same(source: Path, folder: Path, executor: Any, **how: Any) -> bytes:
@@ -193,7 +193,7 @@ def test_a_worker_that_reads_another_tensor_is_named(
 def test_shards_are_the_same(
     source: Path, tmp_path: Path, threads: ThreadPoolExecutor, fmt: fourcc.Format | None
 ) -> None:
-    """Those of one process, file by file; also where only encoding tells how long a tensor is."""
+    """They are those of one process, file by file; also where only encoding tells how long a tensor is."""
     with contextlib.nullcontext() if fmt is None else installed(fmt):
         for name, executor in (("one", None), ("many", threads)):
             (tmp_path / name).mkdir()

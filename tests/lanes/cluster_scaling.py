@@ -50,7 +50,7 @@ LAYER |= {"w3": (28672, 8192), "w2": (8192, 28672), "attention_norm": (8192,), "
 
 @attrs.frozen
 class Recorded:
-    """What a piece took.
+    """The cost of a piece.
 
     Attributes:
         weights: that it has.
