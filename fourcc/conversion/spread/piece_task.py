@@ -15,7 +15,7 @@ from fourcc.conversion.pipeline import Step, aids_digest, feedback_record, tile_
 from fourcc.conversion.spread.inputs import OpenedInputs, opened
 from fourcc.conversion.spread.piece_writer import PieceWriter, SharedFile
 from fourcc.conversion.spread.pieces import TensorPiece, part_bytes
-from fourcc.conversion.spread.request import LoosePart, LooseResult, PieceRequest, PieceResult, PartPlace
+from fourcc.conversion.spread.request import LoosePart, LooseResult, PartPlace, PieceRequest, PieceResult
 from fourcc.errors import ClusterError
 from fourcc.execution import Execution
 from fourcc.feedback.factors import hessian_digest

@@ -22,7 +22,7 @@ from fourcc.conversion.spread.destination import Destination, Home
 from fourcc.conversion.spread.inputs import store_aids
 from fourcc.conversion.spread.piece_task import place_loose, write_loose, write_piece
 from fourcc.conversion.spread.pieces import TensorPiece, pieces
-from fourcc.conversion.spread.request import WorkerInputs, LooseResult, PieceRequest, PartPlace
+from fourcc.conversion.spread.request import LooseResult, PartPlace, PieceRequest, WorkerInputs
 from fourcc.conversion.step_log import tell
 from fourcc.conversion.step_need import encoded_weights
 from fourcc.errors import UsageError
