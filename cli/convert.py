@@ -16,6 +16,7 @@ from fourcc.cli.shared.budget_options import ConversionOptions
 from fourcc.cli.shared.execution_options import AskedExecution, Cluster, Memory, Resume
 from fourcc.cli.shared.feedback_options import feedback_of
 from fourcc.cli.shared.policy_options import rules_of
+from fourcc.cli.shared.reach_options import Stream, reach_of
 from fourcc.errors import UsageError
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ Examples:
   fourcc convert ./checkpoint -o model.bin --recipe Q4_K_M --calibration model.calib
   fourcc convert ./checkpoint -o model.bin --budget 4.0bpw --calibration-text stories.txt --documents
   fourcc convert model.bin -o smaller.bin --format Q4_0,F16 --exclude 'output'
+  fourcc convert hf://org/name -o model.bin --recipe Q4_K_M --stream
 
 Without --policy, --recipe, --format or --budget, every tensor is kept as it is stored. --budget calibrates on most of
 the text, measures what each format costs each matrix on the rest, and takes the mix of least KL divergence, with error
@@ -69,6 +71,7 @@ def convert(  # noqa: PLR0913 - one an option
     damping: options.Damping = None,
     shard: options.ShardSize = None,
     dry_run: options.DryRun = False,
+    stream: Stream = False,
     memory: Memory = None,
     resume: Resume = False,
     cluster: Cluster = None,
@@ -83,7 +86,7 @@ def convert(  # noqa: PLR0913 - one an option
     """
     asked = budget_options.AskedBudget(budget, text, tags, pins, documents)
     rules = _AskedRules(policy, recipe, formats, calibration, activations, include, exclude, pre)
-    how = AskedExecution(threads=threads, memory=memory, resume=resume, force=force, cluster=cluster)
+    how = AskedExecution(threads=threads, memory=memory, resume=resume, force=force, cluster=cluster, stream=stream)
     asked.check(rules.given | how.beyond_one_run | {"--dry-run": dry_run})
     work = ConversionOptions(source, output, tokenizer, feedback, damping, shard, dry_run, how, quiet, as_json)
     return _by_rules(rules, work) if budget is None else _to_budget(asked, work)
@@ -147,7 +150,8 @@ def _by_rules(rules: _AskedRules, work: ConversionOptions) -> None:
 
     settings, output = feedback_of(work.feedback, work.damping), work.output
     check_name(output)
-    with open_source(work.source, work.tokenizer) as opened:
+    reach = reach_of(work.source, output, stream=work.how.stream, dry_run=work.dry_run)
+    with open_source(work.source, work.tokenizer, reach) as opened:
         planned = rules.planned(opened, settings)
         terminal.notes(planned.notes, quiet=work.quiet)
         if work.dry_run:

@@ -13,6 +13,7 @@ from fourcc.cli.render.progress import Progress
 from fourcc.cli.shared import completion, options
 from fourcc.cli.shared.execution_options import AskedExecution, Memory, Resume
 from fourcc.cli.shared.policy_options import rules_of
+from fourcc.cli.shared.reach_options import Stream, reach_of
 from fourcc.errors import UsageError
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def export(  # noqa: PLR0913 - one an option
     tokenizer: options.Tokenizer = None,
     pre: options.Pre = None,
     dry_run: options.DryRun = False,
+    stream: Stream = False,
     memory: Memory = None,
     resume: Resume = False,
     force: options.Force = False,
@@ -93,7 +95,8 @@ def export(  # noqa: PLR0913 - one an option
     from fourcc.sources import open_source
 
     rules, kind = _asked(output, to, shard, policy, formats, recipe)
-    with open_source(source, tokenizer) as came:
+    reach = reach_of(source, output, stream=stream, dry_run=dry_run)
+    with open_source(source, tokenizer, reach) as came:
         opened = with_pre(came, pre)
         terminal.notes(opened.notes, quiet=quiet)
         planned = plan_export(opened, kind, rules, include or (), exclude or (), instead=instead or "", group=group)

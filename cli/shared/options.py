@@ -18,7 +18,8 @@ Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", h
 Source = Annotated[
     Path,
     typer.Argument(
-        metavar="SRC", help="A model: folder or file of safetensors, GGUF, llama2.c, npz or ggjt, or a model.bin."
+        metavar="SRC",
+        help="A model: folder or file of safetensors, GGUF, llama2.c, npz or ggjt, a model.bin, or ORG/NAME on a hub.",
     ),
 ]
 Model = Annotated[Path, typer.Argument(metavar="FILE", help="A model.bin.")]

@@ -19,6 +19,7 @@ from fourcc.calibration.reading import open_calibration
 from fourcc.calibration.session import OnNote
 from fourcc.container.resharding import written_in_shards
 from fourcc.container.shard_files import ShardTarget
+from fourcc.execution import Execution
 from fourcc.feedback.feedback import Feedback
 from fourcc.models import evaluation
 from fourcc.models.evaluation import EvaluatedModel
@@ -126,9 +127,9 @@ class ConversionTrials:
         self.notes.extend(notes)
         model = self.stack.enter_context(Model(self.path, fd=fd))
         how = protocol or Protocol(window_context(self.original, 0), 0, self.reading["documents"], 0)
-        text, threads = read_text(self.measuring), self.reading["threads"]
+        text, running = read_text(self.measuring), Execution(threads=self.reading["threads"], progress=progress)
         subjects = [EvaluatedModel(model, "exact")]
-        found = evaluation.measure(subjects, text, how, self.original, threads, progress)[0].divergence
+        found = evaluation.measure(subjects, text, how, self.original, running)[0].divergence
         assert found is not None
         return found, model
 

@@ -97,7 +97,7 @@ def _started(count: int, folder: str) -> LocalCluster:
                 n_workers=count,
                 threads_per_worker=1,
                 processes=True,
-                dashboard_address=None,
+                dashboard_address=":0",  # any free port
                 local_directory=folder,
                 memory_limit=0,
                 silence_logs=logging.CRITICAL,

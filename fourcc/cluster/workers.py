@@ -84,6 +84,14 @@ class Workers:
         if self._conditions.marker is not None:
             self._conditions.marker.remove()
 
+    @property
+    def slots(self) -> int:
+        """Tasks that run at once, as far as the executor tells; 1 where it does not."""
+        client = getattr(self._executor, "client", None)  # of dask
+        if client is not None:
+            return max(1, sum(map(int, client.nthreads().values())))
+        return int(getattr(self._executor, "_max_workers", 1))
+
     def _check_all(self) -> None:
         """Checks the workers that are there, if the executor reaches them; others are at their first task."""
         everywhere = getattr(self._executor, "everywhere", None)

@@ -112,6 +112,7 @@ class ModelFile(TensorMapping):
 
         self._mapped(number)
         if number not in self._copied:
+            self.file.files[number].fill()
             self._copied[number] = mmap.mmap(self.file.files[number].fd, 0, access=mmap.ACCESS_COPY)
         return self._copied[number]
 
@@ -125,6 +126,7 @@ class ModelFile(TensorMapping):
         import mmap
 
         if number not in self._maps:
+            file.fill()
             self._maps[number] = mmap.mmap(file.fd, 0, access=mmap.ACCESS_READ)
         return self._maps[number]
 

@@ -25,11 +25,13 @@ from fourcc.conversion.memory_need import Room
 from fourcc.conversion.pipeline import transcode
 from fourcc.conversion.plan import CalibrationData, Plan, plan
 from fourcc.conversion.plan_facts import plan_facts
+from fourcc.conversion.source_digests import SourceDigests
 from fourcc.conversion.spread.destination import Destination
 from fourcc.conversion.spread.tensors import spread
 from fourcc.errors import NumericError, PluginError, SourceError
 from fourcc.execution import Execution
 from fourcc.feedback.feedback import Feedback
+from fourcc.files.backing import backing_of, use_whole
 from fourcc.files.facts import Facts
 from fourcc.files.part_file import PartFile, completed
 from fourcc.files.read import ReadFile, identity
@@ -39,6 +41,7 @@ from fourcc.policy import Policy
 from fourcc.progress import OnProgress, counter
 from fourcc.records import Records
 from fourcc.sources import open_source
+from fourcc.sources.elsewhere import DOWNLOAD, streaming
 
 _log = logging.getLogger(__name__)
 
@@ -102,6 +105,7 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
     shard_size: str | int | None = None,
     threads: int | None = None,
     force: bool = False,
+    stream: bool = False,
     resume: bool = False,
     executor: Executor | None = None,
     progress: OnProgress | None = None,
@@ -109,7 +113,7 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
     """Converts a checkpoint to a model.bin.
 
     Args:
-        source: a checkpoint's file or folder, or a model.bin.
+        source: a checkpoint's file or folder, a model.bin, or a model on a hub, such as ``hf://org/name@revision``.
         output: the model.bin to write.
         format: ``Q,R``: tag Q, or else R, for every tensor of two dimensions and more, such as ``"Q4_0,F16"``.
         recipe: a policy that this package ships, such as ``"Q4_K_M"``.
@@ -128,6 +132,7 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
             ``model-00001-of-00003.bin`` and so on, and ``model.index.json``. None: one file, however large.
         threads: None: ``FOURCC_THREADS``, or the cores that the process may use. The bytes do not depend on it.
         force: replace an existing output, and begin unfinished work beside it anew.
+        stream: download file after file of a model on a hub, each in the place of the one before, beside the output.
         resume: go on where this very conversion was interrupted; with `force`, an existing output is replaced.
         executor: runs the work, such as a `concurrent.futures.ProcessPoolExecutor`, or the one of a dask client
             (``Client.get_executor(pure=False)``); None: threads of this process. The bytes do not depend on it.
@@ -143,7 +148,8 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
     """
     rules = Policy.chosen(format=format, recipe=recipe, policy=policy)
     check_name(Path(output))
-    with open_source(Path(source), None if tokenizer is None else Path(tokenizer)) as opened:
+    reach = streaming(Path(source), Path(output)) if stream else DOWNLOAD
+    with open_source(Path(source), None if tokenizer is None else Path(tokenizer), reach) as opened:
         target = check_model_output(Path(output), opened.all_files, shard_size=shard_size, force=force, resume=resume)
         planned = plan(
             opened,
@@ -196,15 +202,17 @@ def _execute(planned: Plan, output: AtomicFile | ShardFiles, how: Execution) -> 
     source, room = planned.source, Room(planned.steps, how)
     room.begin()
     stamps = [identity(path) for path in source.files]
+    scratch = use_whole(source.files)
     steps = numbered_as_before(source, planned.policy, planned.steps)
     report = counter(planned.weights, how.progress)
     output.hopeless = not source.files
     with output as out:
-        check_space(out.target, planned.file_bytes - out.size)
+        check_space(out.target, planned.file_bytes - out.size + scratch)
         known = dict(in_their_places(steps, records_in(steps, out.done), HEAD_BYTES))
         done = tensors_done(out, steps, known, room.threads, report)
         said = notes_on(out, done, len(steps), resume=how.resume)
         _log.info("writing %s with %d threads: about %d bytes", out.target, room.threads, planned.file_bytes)
+        digests = SourceDigests(source.files, out.done)
         writer = out.writer() if isinstance(out, ShardFiles) else Writer(out)
         providers: dict[Provider, int] = {}
         if how.executor is not None and isinstance(out, (PartFile, ShardFiles)):
@@ -214,7 +222,7 @@ def _execute(planned: Plan, output: AtomicFile | ShardFiles, how: Execution) -> 
         for record in records:
             writer.add(record)
             if record.name not in out.done:
-                out.add(record.name, journal_entry(record))
+                out.add(record.name, digests.added(journal_entry(record)))
         for name, data in planned.blobs.items():
             writer.blob(name, data)
         index = Index(
@@ -240,8 +248,10 @@ def _lost(index: Index) -> list[str]:
 
 
 def _source_record(kind: str, path: Path) -> SourceRecord:
-    """Kind, length and XXH3-128 of a source's file, which is read once more from end to end."""
-    digest = xxh3_128()
+    """Kind, length and XXH3-128 of a source's file: one of this machine is read once more from end to end."""
+    backing, digest = backing_of(path), xxh3_128()
+    if backing is not None:
+        return SourceRecord(kind, path.stat().st_size, backing.digest())
     with closing(ReadFile(path, SourceError)) as file:
         for start in range(0, file.size, 1 << 20):
             digest.update(file.read(start, min(1 << 20, file.size - start)))

@@ -24,6 +24,7 @@ from fourcc.exporters.layout import ExportKind, Layout
 from fourcc.exporters.shards import others_of_name
 from fourcc.exporters.writing import Files, PlacedFile
 from fourcc.feedback.feedback import Feedback
+from fourcc.files.backing import use_whole
 from fourcc.files.folder_write import check_folder
 from fourcc.files.part_file import check_output, completed
 from fourcc.files.part_folder import completed_folder
@@ -305,12 +306,13 @@ def _execute(planned: ExportPlan, targets: Mapping[Path, bytes], facts: Facts, h
     room.begin()
     count = room.threads
     stamps = [identity(path) for path in source.files]
+    scratch = use_whole(source.files)
     report = counter(planned.weights, how.progress)
     _log.info("writing %s with %d threads: %s, about %d bytes", target, count, planned.kind.name, planned.file_bytes)
     replaced = _replaced(planned, targets) if _is_cut(planned) else None
     with Files(target, planned.layout, facts, how, replaced) as files:
         files.hopeless = not source.files
-        check_space(target, planned.file_bytes - files.output.size)
+        check_space(target, planned.file_bytes - files.output.size + scratch)
         done = tensors_done(files, planned.steps, records_in(planned.steps, files.done), count, report)
         said = notes_on(files, done, len(planned.steps), resume=how.resume)
         sink, providers = PlacedFile(files.output, planned.layout), dict[Provider, int]()

@@ -17,8 +17,9 @@ from fourcc.files.descriptors import HAS_LOCKS
 from fourcc.files.facts import Facts
 from fourcc.files.journal import Record, read_journal, refuse_other
 from fourcc.files.part_folder import PartFolder
+from fourcc.files.part_names import JOURNAL, PART
 from fourcc.files.several import publish
-from fourcc.files.unfinished import JOURNAL, PART, beside, finished_names, is_finished, lock_part
+from fourcc.files.unfinished import beside, finished_names, is_finished, lock_part
 from fourcc.files.write import SUFFIX, errors_named, remove_stale, sync_folder
 
 

@@ -50,6 +50,7 @@ def quantize(  # noqa: PLR0913 - keyword-only, one an option of the command
     pre: str | None = None,
     threads: int | None = None,
     force: bool = False,
+    resume: bool = False,
     stage: OnStage = lambda what, unit: None,  # noqa: ARG005 - a call that does nothing
     note: OnNote = lambda line: None,  # noqa: ARG005 - a call that does nothing
 ) -> Quantized:
@@ -77,7 +78,8 @@ def quantize(  # noqa: PLR0913 - keyword-only, one an option of the command
         tokenizer: a tokenizer file to go with the model.
         pre: the way in which a tokenizer.json's byte pairs are cut, as `fourcc.export` takes it.
         threads: number of threads. The bytes do not depend on it.
-        force: replace an existing output.
+        force: replace an existing output, and begin unfinished work beside it anew.
+        resume: go on with the writing that was interrupted; not with a text, a size or a budget.
         stage: called with each stage's name and unit, gives a function that takes the stage's progress.
         note: called with a line on each thing that is odd while formats are measured.
 
@@ -93,6 +95,6 @@ def quantize(  # noqa: PLR0913 - keyword-only, one an option of the command
     )
     asked.check()
     container = container_of(output, to, shard_size, rules)
-    means = QuantizationMeans(None if tokenizer is None else Path(tokenizer), pre, threads, stage, note)
+    means = QuantizationMeans(None if tokenizer is None else Path(tokenizer), pre, threads, stage, note, resume)
     with ExitStack() as stack:
         return opened_work(Path(source), container, asked, stack, means).done(force=force)

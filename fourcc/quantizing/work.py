@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack
 from math import prod
 from pathlib import Path
@@ -23,7 +23,7 @@ from fourcc.errors import PolicyError, UsageError
 from fourcc.execution import Execution
 from fourcc.exporters.export import check_targets, execute_export, exported_bytes, fitted_plan, laid_out, plan_export
 from fourcc.exporters.forced_pre import with_pre
-from fourcc.files.write import check_target
+from fourcc.files.part_file import check_output
 from fourcc.models.text_files import read_text
 from fourcc.plugins.registry import registry
 from fourcc.policy import Policy
@@ -58,6 +58,7 @@ class QuantizationMeans:
         threads: number of threads.
         stage: as `quantize` takes it.
         note: likewise.
+        resume: go on with the writing that was interrupted.
     """
 
     tokenizer: Path | None
@@ -65,6 +66,7 @@ class QuantizationMeans:
     threads: int | None
     stage: OnStage
     note: OnNote
+    resume: bool = False
 
 
 @attrs.frozen(eq=False)
@@ -97,16 +99,20 @@ class QuantizationWork:
 
     def done(self, *, force: bool) -> Quantized:
         """Carries it out."""
+        if self.means.resume and self.asked.text is not None:
+            what = "a quantization that measures is not resumed: its calibration and its trials lie in temporary files"
+            hint = "`fourcc calibrate`, `measure` and `convert` do its steps one by one, each with --resume."
+            raise UsageError(what, file=self.container.output, hint=hint)
         if self.asked.budget is not None:
             return self._to_budget(force=force)
         planned = self.planned(None if self.asked.text is not None else self.asked.calibration)
         if self.asked.text is not None:
             return self._measured(planned, force=force)
         if self.container.kind is None:
-            result = execute(planned, self._target(force=force), self._how())
+            result = execute(planned, self._target(force=force), self._how(force=force))
             return quantized(self.container, planned.steps, result.path, result.notes, result.files)
         exported = laid_out(planned, self.container.kind)
-        return self._exported(exported, self._targets(exported, force=force), planned.notes)
+        return self._exported(exported, planned.notes, force=force)
 
     def planned(self, calibration: Calibration | None) -> Plan:
         """The plan of a conversion by the rules, whose every tensor the container holds. Raises as `plan_export`."""
@@ -188,10 +194,10 @@ class QuantizationWork:
             steps = [(str(record.tag), prod(record.shape), record.nbytes) for record in model.index.tensors]
             return quantized_of(self.container, steps, path, notes, divergence, files)
         kind = self._kind_with(divergence)
-        source = self.stack.enter_context(open_model_bin(self.source.files[0], fd=os.dup(model.file.files[0].fd)))
-        exported = plan_export(source, kind)
-        targets = self._targets(exported, force=force)
-        return attrs.evolve(self._exported(exported, targets, notes), divergence=divergence)
+        opened = open_model_bin(self.source.files[0], fd=os.dup(model.file.files[0].fd))
+        source = self.stack.enter_context(opened)
+        exported = plan_export(attrs.evolve(source, files=()), kind)  # it is in no file that a later run could read
+        return attrs.evolve(self._exported(exported, notes, force=force), divergence=divergence)
 
     def _kind_with(self, divergence: Interval) -> ExportKind:
         """The kind of export; a folder's card tells what was measured."""
@@ -204,8 +210,8 @@ class QuantizationWork:
         told = f"{line} calibrated on, with exact activations."
         return container_of(self.container.output, kind.name, self.container.shard, self.asked.rules, told).kind or kind
 
-    def _exported(self, planned: ExportPlan, targets: Mapping[Path, bytes], notes: tuple[str, ...]) -> Quantized:
-        result = execute_export(planned, targets, self._how())
+    def _exported(self, planned: ExportPlan, notes: tuple[str, ...], *, force: bool) -> Quantized:
+        result = execute_export(planned, self._targets(planned, force=force), self._how(force=force))
         said = dict.fromkeys([*notes, *planned.layout.notes, *result.notes])
         made = quantized(self.container, planned.steps, result.path, tuple(said))
         return attrs.evolve(made, beside=(*result.shards[1:], *result.beside), file_bytes=planned.file_bytes)
@@ -228,17 +234,18 @@ class QuantizationWork:
         if self.container.kind is None:
             self._target(force=force)
         else:
-            check_target(self.container.output, self._read(), force=force)
+            check_output(self.container.output, self._read(), force=force, resume=self.means.resume)
 
     def _target(self, *, force: bool) -> Path | ShardTarget:
-        container = self.container
-        return check_model_output(container.output, self._read(), shard_size=container.shard, force=force)
+        output, shard, resume = self.container.output, self.container.shard, self.means.resume
+        return check_model_output(output, self._read(), shard_size=shard, force=force, resume=resume)
 
     def _targets(self, planned: ExportPlan, *, force: bool) -> dict[Path, bytes]:
-        return check_targets(planned, self.container.output, self._read(), force=force)
+        return check_targets(planned, self.container.output, self._read(), force=force, resume=self.means.resume)
 
-    def _how(self) -> Execution:
-        return Execution(threads=self.means.threads, progress=self.means.stage("writing", "weights"))
+    def _how(self, *, force: bool) -> Execution:
+        told = self.means.stage("writing", "weights")
+        return Execution(threads=self.means.threads, resume=self.means.resume, anew=force, progress=told)
 
 
 def opened_work(

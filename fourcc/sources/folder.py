@@ -22,9 +22,8 @@ def choose(folder: Path) -> list[str]:
         SourceError: there is none, or more than one model.
     """
     names = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
-    indexes, ggufs = ([name for name in names if name.endswith(end)] for end in (_INDEX, _GGUF))
-    weights = [name for name in names if name.endswith(_SAFETENSORS)]
-    ours, others = models_in(folder), [*(indexes or weights[:1]), *_one_a_set(ggufs)]
+    others, weights = models_among(names)
+    ours = models_in(folder)
     beside = [name for name in ours if not name.endswith(SUFFIX) or numbered(name)]  # sets; a whole file is the result
     models = [*beside, *others] if others else ours
     if len(models) > 1:
@@ -32,6 +31,13 @@ def choose(folder: Path) -> list[str]:
     if not models:
         raise _nothing(folder, names)
     return weights if models == weights[:1] else models
+
+
+def models_among(names: list[str]) -> tuple[list[str], list[str]]:
+    """The models among a folder's files, by a file each, and all safetensors files; `names` are sorted."""
+    indexes, ggufs = ([name for name in names if name.endswith(end)] for end in (_INDEX, _GGUF))
+    weights = [name for name in names if name.endswith(_SAFETENSORS)]
+    return [*(indexes or weights[:1]), *_one_a_set(ggufs)], weights
 
 
 def _one_a_set(names: list[str]) -> list[str]:

@@ -8,6 +8,7 @@ import pytest
 
 import fourcc
 from fourcc.cli.app import main
+from fourcc.cli.shared.execution_options import AskedExecution
 from fourcc.cluster.connection import check_address, connected
 from fourcc.errors import ClusterError, UsageError
 from fourcc.installation import hint
@@ -57,6 +58,12 @@ def test_nothing_of_dask_is_loaded_without_the_option(model: Path, tmp_path: Pat
 def test_a_budget_takes_no_cluster(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["convert", str(model), "--budget", "4bpw", "--cluster", "local:2"]) == 2
     assert "--cluster" in capsys.readouterr().err
+
+
+def test_a_stream_takes_no_cluster() -> None:
+    how = AskedExecution(cluster="local:2", stream=True)
+    with pytest.raises(UsageError, match="--stream has one file of the model at a time, and workers need all of them"):
+        how.execution(None)
 
 
 @pytest.mark.thorough

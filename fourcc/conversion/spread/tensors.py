@@ -27,6 +27,7 @@ from fourcc.conversion.step_log import tell
 from fourcc.conversion.step_need import encoded_weights
 from fourcc.errors import UsageError
 from fourcc.execution import Execution
+from fourcc.files.backing import backing_of
 from fourcc.plugins.registry import registry
 from fourcc.threads import thread_count
 
@@ -70,9 +71,9 @@ def _conditions(planned: Plan, steps: tuple[Step, ...], out: Destination) -> Con
     files = list(planned.source.files)
     if planned.calibration is not None:
         files.append(Path(str(getattr(planned.calibration, "path", ""))))
-    missing = next((file for file in files if not file.is_file()), None)
+    missing = next((file for file in files if backing_of(file) is not None or not file.is_file()), None)
     if missing is not None:
-        what = "workers open the source and the calibration by their files, and there is none of this name"
+        what = "workers open the source and the calibration by their files, and this one is not on a disk"
         raise UsageError(what, file=missing, hint="Convert it without an executor.")
     tags = {tag for step in steps for tag in (step.decision.tag, step.source.tag)}
     return conditions(tags, files, out.target)
