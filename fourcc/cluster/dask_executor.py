@@ -59,8 +59,8 @@ def remote(address: str) -> Iterator[DaskExecutor]:
     with _quiet(), dask.config.set(_CONFIG):
         try:
             client = Client(address, set_as_default=False, timeout=ANSWER_SECONDS)
-        except (OSError, TimeoutError, ValueError) as error:
-            hint = "`dask scheduler` prints its address when it starts."
+        except (OSError, TypeError, ValueError) as error:  # TypeError: tls, and no certificates
+            hint = "`dask scheduler` prints its address when it starts; dask's configuration has the files for tls."
             raise ClusterError(f"no scheduler of dask answers at {address}", found=error, hint=hint) from error
         try:
             client.run_on_scheduler(_endure, LOSSES)

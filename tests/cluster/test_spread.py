@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import fourcc
+from fourcc.cli.app import main
 from fourcc.conversion.plan import plan
 from fourcc.conversion.spread import piece_writer as writer_module
 from fourcc.conversion.spread import pieces as pieces_module
@@ -221,3 +222,18 @@ def test_interrupted_shards_go_on(source: Path, tmp_path: Path) -> None:
     assert any("of 5 tensors were done before" in note for note in result.notes)
     found = {name: {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("one", "many")}
     assert found["one"] == found["many"]
+
+
+@pytest.mark.thorough
+def test_a_calibration_with_hessians_is_read_by_workers(tmp_path: Path, root: Path) -> None:
+    """Importance for encoders, Hessians for error feedback; workers open the file by its path."""
+    example = root / "fourcc" / "example"
+    made = ["calibrate", str(example / "tiny.bin"), "-z", str(example / "tiny_tokenizer.bin"), "--hessian", "-q"]
+    assert (
+        main([*made, "--text", str(example / "heldout.txt"), "--tokens", "2000", "-o", str(tmp_path / "c.calib")]) == 0
+    )
+    (tmp_path / "out").mkdir()
+    with ProcessPoolExecutor(2) as pool:
+        calibration = fourcc.open_calibration(tmp_path / "c.calib")
+        how: dict[str, Any] = {"format": "Q3_K,IQ4N,F16", "calibration": calibration, "feedback": "gptq"}
+        assert b"gptq" in assert_same(example / "tiny.bin", tmp_path / "out", pool, **how)
