@@ -19,7 +19,7 @@ from fourcc.errors import ClusterError, FourccError
 
 ANSWER_SECONDS = 20  # that a scheduler has to answer
 LOSSES = 10  # lost workers that a task survives; dask's own 3 are soon reached where machines come and go
-STARTS = 3  # tries to start the processes of a local cluster
+STARTS = 5  # tries to start the processes of a local cluster
 QUIET = ("distributed", "tornado", "asyncio")
 
 _CONFIG = {

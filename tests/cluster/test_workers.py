@@ -241,6 +241,6 @@ def test_what_dask_s_workers_answer() -> None:
     with pytest.raises(NumericError):
         refuse("tcp://10.0.0.1:1", NumericError("bad"))
     with pytest.raises(
-        ClusterError, match="worker tcp://10.0.0.1:1: a worker cannot load fourcc's tasks: found KeyError"
+        ClusterError, match=r"worker tcp://10\.0\.0\.1:1: a worker cannot load fourcc's tasks: found KeyError"
     ):
         refuse("tcp://10.0.0.1:1", KeyError("x"))
