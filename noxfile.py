@@ -111,6 +111,18 @@ def resume(session: nox.Session) -> None:
 
 
 @nox.session
+def cluster(session: nox.Session) -> None:
+    """Kill workers of conversions on a cluster, and time workers beside threads; wants the extra `cluster`."""
+    session.run("python", "-m", "tests.lanes.cluster", *session.posargs)
+
+
+@nox.session
+def scaling(session: nox.Session) -> None:
+    """Record pieces of conversions, and have dask's scheduler hand them to many workers; wants the extra `cluster`."""
+    session.run("python", "-m", "tests.lanes.cluster_scaling", *session.posargs)
+
+
+@nox.session
 def decoders(session: nox.Session) -> None:
     """Make up 10,000 block decoders, and compile 1,000, which must mean the same in every way to run them."""
     session.run("python", "-m", "tests.lanes.decoders")
