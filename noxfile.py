@@ -117,6 +117,12 @@ def large(session: nox.Session) -> None:
 
 
 @nox.session
+def stream(session: nox.Session) -> None:
+    """Convert 6 GiB from a hub of this machine with room for one file."""
+    session.run("python", "-m", "tests.lanes.stream", "--gib", "6")
+
+
+@nox.session
 def context(session: nox.Session) -> None:
     """Fill a context of 4096 positions in bounded memory."""
     session.run("python", "tests/lanes/context.py")

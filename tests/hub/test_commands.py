@@ -64,12 +64,13 @@ def test_inspect_says_where_the_model_lies(served_model: LocalHub, capsys: pytes
 
 def test_streamed_as_downloaded(served_model: LocalHub, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """`convert` and `export` give the same bytes with and without --stream; -v tells of each file."""
-    for command, name in ((["convert"], "model.bin"), (["export"], "model.gguf")):
-        rest = ["--format", "Q8_0,F16"]
-        code, _, err = ended(capsys, *command, NAME, "-o", tmp_path / f"a-{name}", *rest, "--stream", "-v")
+    made, rest = (("convert", "model.bin"), ("export", "model.gguf")), ["--format", "Q8_0,F16"]
+    for command, name in made:
+        code, _, err = ended(capsys, command, NAME, "-o", tmp_path / f"a-{name}", *rest, "--stream", "-v")
         assert code == 0, err
         assert err.count(f"downloading {AT}/model-0000") == 4
-        assert ended(capsys, *command, NAME, "-o", tmp_path / f"b-{name}", *rest)[0] == 0
+    for command, name in made:
+        assert ended(capsys, command, NAME, "-o", tmp_path / f"b-{name}", *rest)[0] == 0
         assert (tmp_path / f"a-{name}").read_bytes() == (tmp_path / f"b-{name}").read_bytes()
     assert leftovers(tmp_path) == []
 
