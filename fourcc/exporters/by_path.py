@@ -68,8 +68,8 @@ def export(  # noqa: PLR0913 - keyword-only, one an option of the command
     kind = kind_of(Path(output), to, folder_options(max_shard_size, Path(output), told))
     if max_shard_size is not None and not kind.folder:
         raise UsageError("max_shard_size goes with a folder", hint="A name without a suffix is a folder.")
-    reach = streaming(Path(source), Path(output)) if stream else DOWNLOAD
-    with open_source(source, tokenizer, reach) as opened:
+    transfer = streaming(Path(source), Path(output)) if stream else DOWNLOAD
+    with open_source(source, tokenizer, transfer) as opened:
         planned = plan_export(with_pre(opened, pre), kind, rules, include, exclude, instead=instead, group=group)
         targets = check_targets(planned, Path(output), (), force=force, resume=resume)
         return execute_export(

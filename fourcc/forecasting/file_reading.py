@@ -18,7 +18,8 @@ LEAST = 8 * PIECE  # of a file that is worth measuring
 def file_reading(files: Sequence[Path]) -> Figure | None:
     """Bytes a second from the largest file; None where all are small, or none can be read.
 
-    None, too, where a file's bytes lie elsewhere: looking would fetch them. What lies in the system's cache is read faster than the rest, so the figure is of the file as it is now.
+    None, too, where a file's bytes lie elsewhere: looking would fetch them. What lies in the system's cache is read
+    faster than the rest, so the figure is of the file as it is now.
     """
     if any(map(backing_of, files)):
         return None

@@ -179,7 +179,10 @@ class RemoteFile:
     def _write(self, offset: int, piece: bytes | bytearray) -> None:
         rest = memoryview(piece)
         while rest:
-            count = write_some(self._fd, rest, offset)
+            try:
+                count = write_some(self._fd, rest, offset)
+            except OSError as error:  # no room, as a rule
+                raise OSError(error.errno, f"{error.strerror} (while it was downloaded)", str(self.path)) from error
             offset, rest = offset + count, rest[count:]
 
     # -- as a whole

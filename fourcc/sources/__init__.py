@@ -21,7 +21,7 @@ from fourcc.files.read import ReadFile
 from fourcc.files.signatures import HEAD_BYTES, known, looks_like, marked
 from fourcc.networks import unheeded
 from fourcc.sources import ggjt, gguf, llama2c, llama2c_bytes, llama2c_records, npz, safetensors, shards
-from fourcc.sources.elsewhere import DOWNLOAD, Reach, located
+from fourcc.sources.elsewhere import DOWNLOAD, Transfer, located
 from fourcc.sources.folder import choose, file_in
 from fourcc.sources.kind import SourceKind
 from fourcc.sources.model_bin import open_model_bin
@@ -52,14 +52,14 @@ KINDS = (
 PLUGGED = plugged_sources([kind.name for kind in KINDS])
 
 
-def open_source(path: str | Path, tokenizer: str | Path | None = None, reach: Reach = DOWNLOAD) -> Source:
+def open_source(path: str | Path, tokenizer: str | Path | None = None, transfer: Transfer = DOWNLOAD) -> Source:
     """Opens a checkpoint; no weight is read yet.
 
     Args:
         path: a file, or a folder that holds one model; or a model on a hub, ``org/name`` or ``hf://org/name@revision``,
             or the address of a file.
         tokenizer: a tokenizer file to go with it, in place of the one that the checkpoint brings.
-        reach: how the bytes of a model that lies elsewhere come.
+        transfer: how the bytes of a model that lies elsewhere come.
 
     Returns:
         The source, to be closed.
@@ -71,7 +71,7 @@ def open_source(path: str | Path, tokenizer: str | Path | None = None, reach: Re
         OSError: a file cannot be opened, or the network fails.
     """
     with ExitStack() as stack:
-        place = stack.enter_context(located(Path(path), reach))
+        place = stack.enter_context(located(Path(path), transfer))
         source = _open_folder(place) if place.is_dir() else _open_file(place)
         stack.callback(source.close)
         source = source if tokenizer is None else _with_tokenizer(source, Path(tokenizer))

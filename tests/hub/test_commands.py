@@ -98,8 +98,8 @@ REFUSED = [
         "org/nam",
         [],
         (
-            "hf://org/nam: no such file or folder is here, and the hub has no such model: found status 401. Check the name. "
-            "If the model is private, log in: hf auth login."
+            "hf://org/nam: no such file or folder is here, and the hub has no such model: found status 401. Check the "
+            "name. If the model is private, log in: hf auth login."
         ),
     ),
     ("hf://org/nam", [], "hf://org/nam: the hub has no such model: found status 401. Check the name. If the model is"),
@@ -123,8 +123,8 @@ REFUSED = [
         NAME,
         [Fault("resolve", "etag", 9, "00002")],
         (
-            f"{AT}/model-00002-of-00004.safetensors: the file changed on the server: it has another etag: found {'e' * 64}, "
-            "expected "
+            f"{AT}/model-00002-of-00004.safetensors: the file changed on the server: it has another etag: "
+            f"found {'e' * 64}, expected "
         ),
     ),
     (
@@ -217,6 +217,7 @@ def test_starting_loads_no_huggingface_hub() -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(os.name != "posix", reason="signals as Linux and macOS have them")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_leaves_nothing(hub: LocalHub, tmp_path: Path, number: signal.Signals) -> None:

@@ -125,7 +125,9 @@ def test_what_is_expected_is_listed_only_where_nothing_is_known(tmp_path: Path) 
 
 def test_an_address_that_nothing_is_read_from() -> None:
     """Told as what it is, with the slash that a path loses."""
-    with pytest.raises(SourceError, match=r"^s3://bucket/m: no such address can be read\. hf:// and https:// addresses"):
+    with pytest.raises(
+        SourceError, match=r"^s3://bucket/m: no such address can be read\. hf:// and https:// addresses"
+    ):
         open_source("s3://bucket/m")
 
 
