@@ -6,7 +6,8 @@ import contextlib
 import hashlib
 import logging
 import os
-from collections.abc import Iterable
+from functools import partial
+from inspect import signature
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,6 +19,7 @@ from fourcc.hub.telling import tell
 from fourcc.hub.trying import tried
 
 _log = logging.getLogger(__name__)
+_ETAG_SECONDS = 20.0  # that the hub may take to say what a file is
 
 
 def cached(listing: Listing, entry: RepositoryFile) -> Path | None:
@@ -63,20 +65,19 @@ def fetched(listing: Listing, entry: RepositoryFile) -> Path:
 def _downloaded(listing: Listing, entry: RepositoryFile) -> str:
     label = f"{listing.at}/{entry.path}"
     _log.info("downloading %s: %d bytes", label, entry.size)
-    ask = library().hf_hub_download
-    return str(
-        tried(
-            label,
-            lambda: ask(
-                listing.name.repo,
-                entry.path,
-                revision=listing.commit,
-                library_name="fourcc",
-                tqdm_class=type("Told", (_Told,), {"file": entry.path.rpartition("/")[2]}),
-                etag_timeout=20,
-            ),
-        )
+    ask = partial(_asked, listing, entry, listing.commit)
+    return str(tried(label, ask))
+
+
+def _asked(listing: Listing, entry: RepositoryFile, revision: str | None) -> str:
+    """Has huggingface_hub download a file; it tells of it where its version can."""
+    download = library().hf_hub_download
+    told = type("Told", (_Told,), {"file": entry.path.rpartition("/")[2]})
+    bar = {"tqdm_class": told} if "tqdm_class" in signature(download).parameters else {}
+    found = download(
+        listing.name.repo, entry.path, revision=revision, library_name="fourcc", etag_timeout=_ETAG_SECONDS, **bar
     )
+    return str(found)
 
 
 def _other(listing: Listing, entry: RepositoryFile, found: str | None, path: Path) -> SourceError:
@@ -93,7 +94,7 @@ def _other(listing: Listing, entry: RepositoryFile, found: str | None, path: Pat
 def note_revision(listing: Listing, entry: RepositoryFile) -> None:
     """Has the cache know which commit the revision is, so that it is found without a network."""
     with contextlib.suppress(Exception):
-        library().hf_hub_download(listing.name.repo, entry.path, revision=listing.name.revision, tqdm_class=_Told)
+        _asked(listing, entry, listing.name.revision)
 
 
 def snapshot(name: HubName) -> Path | None:
@@ -103,11 +104,6 @@ def snapshot(name: HubName) -> Path | None:
     except Exception as error:  # noqa: BLE001 - whatever is wrong with the cache, there is no such folder
         _log.info("not in the cache: %s (%s)", name, type(error).__name__)
         return None
-
-
-def small(listing: Listing, entries: Iterable[RepositoryFile], most: int) -> dict[str, bytes]:
-    """The contents of small files, by their paths. Raises as `fetched` does; files longer than `most` are left out."""
-    return {entry.path: fetched(listing, entry).read_bytes() for entry in entries if entry.size <= most}
 
 
 def _digest(path: Path, entry: RepositoryFile) -> str | None:

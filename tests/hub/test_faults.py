@@ -1,5 +1,6 @@
 """Whatever goes wrong on the way: the right bytes or an error that says so; never a wrong file, nothing left over."""
 
+import random
 from pathlib import Path
 from typing import Any
 
@@ -120,3 +121,44 @@ def outcome(output: Path, transfer: Transfer, expected: bytes) -> str | None:
         return str(error)
     assert found == expected
     return None
+
+
+ANYWHERE = ("gone", "500", "503", "429", "later", "403", "404", "slow", "nonsense")
+KINDS = {
+    "info": (*ANYWHERE, "commit", "wild"),
+    "resolve": (*ANYWHERE, "etag", "size", "commit", "drop", "corrupt"),
+    "cdn": (
+        *ANYWHERE,
+        "416",
+        "etag",
+        "size",
+        "no_ranges",
+        "elsewhere",
+        "short",
+        "liar",
+        "drop",
+        "stall",
+        "corrupt",
+        "long",
+    ),
+}
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("seed", range(60))
+def test_several_faults_at_any_requests(
+    hub: LocalHub, sharded: Path, expected: bytes, tmp_path: Path, seed: int
+) -> None:
+    """The right bytes, or an error that names the model; never a wrong file, never anything left over."""
+    rng = random.Random(seed)
+    hub.add(NAME, sharded)
+    hub.slow = 1.2
+    for _ in range(rng.randint(1, 5)):
+        at = rng.choice(list(KINDS))
+        fault = Fault(at, rng.choice(KINDS[at]), rng.choice((1, 1, 2, 9)), after=rng.choice((0, 0, 1, 3, 7)))
+        hub.faults.append(fault)
+    for way in ("download", "ranges", "stream"):
+        error = outcome(tmp_path / f"{way}.bin", Transfer(way, tmp_path), expected)
+        assert error is None or ("org/model" in error and "SECRET" not in error)
+        assert (tmp_path / f"{way}.bin").exists() == (error is None)
+    assert leftovers(tmp_path) == []
