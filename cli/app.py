@@ -36,6 +36,7 @@ PURPOSES = {
         "convert": "convert",
         "export": "export",
     },
+    "Cut a model into shards, and join them": {"split": "split", "join": "join"},
     "Look into a model": {
         "inspect": "show",
         "report": "report",

@@ -26,7 +26,8 @@ Examples:
   fourcc export model.bin -o model.gguf
   fourcc export model.bin -o model.gguf --as Q8_0,F16
   fourcc export ./checkpoint -o model.gguf --recipe Q4_K_M
-  fourcc export model.bin -o hf/ --as BF16 --max-shard-size 2GB
+  fourcc export model.bin -o hf/ --as BF16 --shard-size 2GB
+  fourcc export model.bin -o model.gguf --as Q8_0,F16 --shard-size 2GB
   fourcc export model.bin -o awq/ --to awq
   fourcc export model.bin -o stories.bin --to llama2c-v0
 
@@ -127,10 +128,7 @@ def _asked(
 
     rules = rules_of(policy, formats, recipe)
     told = rules if policy or formats or recipe else None
-    kind = kind_of(output, to, folder_options(shard, output, told))
-    if shard is not None and not kind.folder:
-        raise UsageError("--max-shard-size goes with a folder", hint="A name without a suffix is a folder.")
-    return rules, kind
+    return rules, kind_of(output, to, folder_options(shard, output, told))
 
 
 def _counts(planned: ExportPlan) -> Counter[str]:
@@ -158,7 +156,8 @@ def _show(output: Path, planned: ExportPlan, result: ExportResult, progress: Pro
     error = "" if worst is None else f", SQNR {worst:.1f} dB and better"
     tables.facts(
         [
-            ("output", f"{output}: {planned.kind.name}"),
+            ("output", f"{_written(output, result)}: {planned.kind.name}"),
+            *([("shards", str(len(result.shards)))] if result.shards else []),
             *(("beside", str(path)) for path in result.beside),
             ("tensors", units.counted(_counts(planned))),
             ("converted", f"{len(planned.converted)}{error}"),
@@ -169,9 +168,15 @@ def _show(output: Path, planned: ExportPlan, result: ExportResult, progress: Pro
     terminal.notes(result.notes, quiet=quiet)
 
 
+def _written(output: Path, result: ExportResult) -> Path:
+    """The output, or the first of its shards, as the user would name it."""
+    return output.with_name(result.path.name) if result.shards else output
+
+
 def _document(output: Path, planned: ExportPlan, result: ExportResult) -> dict[str, object]:
     return {
-        "output": str(output),
+        "output": str(_written(output, result)),
+        "shards": [path.name for path in result.shards] or None,
         "kind": planned.kind.name,
         "beside": [str(path) for path in result.beside],
         "tensors": len(planned.steps),

@@ -110,10 +110,10 @@ def is_calibration(path: Path) -> bool:
 
 
 def is_model(path: Path) -> bool:
-    """Whether a path is a model.bin, or was one before it was damaged."""
-    from fourcc.container.head_and_tail import recognisable
+    """Whether a path leads to a model.bin, whole or in shards, or to what was one before it was damaged."""
+    from fourcc.container.folder_models import is_container
 
-    return path.is_file() and recognisable(path)
+    return is_container(path)
 
 
 def is_costs_file(path: Path) -> bool:

@@ -126,7 +126,7 @@ def check_sample(sample: int) -> None:
 ShardSize = Annotated[
     str | None,
     typer.Option(
-        "--max-shard-size", metavar="BYTES", help="The most that a file of a folder's weights holds.  [default: 5GB]"
+        "--shard-size", metavar="BYTES", help="Cut the output into files of at most so many bytes of tensors: 5GB."
     ),
 ]
 WindowContext = Annotated[

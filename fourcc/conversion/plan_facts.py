@@ -17,6 +17,7 @@ from xxhash import xxh3_128, xxh3_128_hexdigest
 
 from fourcc.conversion.pipeline import Step, provider_of
 from fourcc.files.backing import backing_of
+from fourcc.files.mapped import let_go
 from fourcc.plugins.entries import OWN
 from fourcc.plugins.registry import registry
 
@@ -129,4 +130,5 @@ def _aids(aids: Aids) -> str | None:
         digest.update(repr(aids.hessian.shape).encode())
         digest.update(np.ascontiguousarray(np.diagonal(aids.hessian, axis1=-2, axis2=-1)).tobytes())
         digest.update(np.ascontiguousarray(aids.hessian[..., 0, :]).tobytes())
+        let_go(aids.hessian)
     return digest.hexdigest()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from fourcc.errors import UsageError
 from fourcc.execution import Execution
 from fourcc.exporters import kind_of
 from fourcc.exporters.export import ExportResult, check_targets, execute_export, plan_export
@@ -31,7 +30,7 @@ def export(  # noqa: PLR0913 - keyword-only, one an option of the command
     exclude: Iterable[str] = (),
     instead: str = "",
     group: int | None = None,
-    max_shard_size: str | None = None,
+    shard_size: str | int | None = None,
     threads: int | None = None,
     force: bool = False,
     stream: bool = False,
@@ -53,7 +52,8 @@ def export(  # noqa: PLR0913 - keyword-only, one an option of the command
         exclude: globs of names to leave out.
         instead: ``Q,R``: formats for the tensors that the file cannot hold; empty: the kind's own choice.
         group: weights that share a scale, where the kind lets that be chosen.
-        max_shard_size: of a folder's files, such as ``"2GB"``; None: 5GB.
+        shard_size: bytes of tensors that a file holds at most, such as ``"2GB"``: ``x.gguf`` then stands for
+            ``x-00001-of-00003.gguf`` and so on. None: one file; 5GB for those of a folder.
         threads: None: ``FOURCC_THREADS``, or the cores that the process may use. The bytes do not depend on it.
         force: replace an existing output, and begin unfinished work beside it anew.
         stream: download file after file of a model on a hub, each in the place of the one before, beside the output.
@@ -65,9 +65,7 @@ def export(  # noqa: PLR0913 - keyword-only, one an option of the command
     """
     rules = Policy.chosen(format=format, recipe=recipe, policy=policy)
     told = None if format is recipe is policy is None else rules
-    kind = kind_of(Path(output), to, folder_options(max_shard_size, Path(output), told))
-    if max_shard_size is not None and not kind.folder:
-        raise UsageError("max_shard_size goes with a folder", hint="A name without a suffix is a folder.")
+    kind = kind_of(Path(output), to, folder_options(shard_size, Path(output), told))
     transfer = streaming(Path(source), Path(output)) if stream else DOWNLOAD
     with open_source(source, tokenizer, transfer) as opened:
         planned = plan_export(with_pre(opened, pre), kind, rules, include, exclude, instead=instead, group=group)

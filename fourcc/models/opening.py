@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, overload
 
-from fourcc.container.head_and_tail import recognisable
+from fourcc.container.folder_models import is_container
 from fourcc.models.model import Model
 
 # Looking at a model.bin must load neither numpy nor a reader of checkpoints: imports of both stand where they are used.
@@ -49,7 +49,7 @@ def open_to_look(
         OSError: a file cannot be opened.
     """
     path = _here(Path(path)) if run or str(path).endswith(OWN_SUFFIX) else Path(path)
-    if not _is_model_bin(path):
+    if not is_container(path):
         if run:
             return _made_to_run(path, tokenizer, verify=verify)
         from fourcc.sources import open_source
@@ -90,7 +90,7 @@ def open_to_run(
         FourccError: as `fourcc.convert` and `fourcc.open` do; messages name the source.
     """
     path = _here(Path(source))
-    if policy is None and _is_model_bin(path):
+    if policy is None and is_container(path):
         model = stack.enter_context(Model(path, verify=verify))
         notes = () if tokenizer is None else model.use_tokenizer(Path(tokenizer))
     else:
@@ -118,10 +118,6 @@ def _here(path: Path) -> Path:
     from fourcc.sources.elsewhere import here
 
     return here(path)
-
-
-def _is_model_bin(path: Path) -> bool:
-    return path.is_file() and recognisable(path)
 
 
 def _converted(

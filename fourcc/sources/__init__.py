@@ -15,14 +15,17 @@ from pathlib import Path
 import attrs
 
 from fourcc.container.layout import MAGIC
+from fourcc.container.shard_list import is_list_head
 from fourcc.errors import SourceError
 from fourcc.files.backing import backing_of
+from fourcc.files.beside import file_in
+from fourcc.files.part_names import refuse_unfinished
 from fourcc.files.read import ReadFile
 from fourcc.files.signatures import HEAD_BYTES, known, looks_like, marked
 from fourcc.networks import unheeded
 from fourcc.sources import ggjt, gguf, llama2c, llama2c_bytes, llama2c_records, npz, safetensors, shards
 from fourcc.sources.elsewhere import DOWNLOAD, Transfer, located
-from fourcc.sources.folder import choose, file_in
+from fourcc.sources.folder import choose
 from fourcc.sources.kind import SourceKind
 from fourcc.sources.model_bin import open_model_bin
 from fourcc.sources.plugged import claimant, hint_on_broken, plugged_sources
@@ -32,7 +35,7 @@ from fourcc.sources.tokenizer import replaced
 
 
 def _is_model_bin(path: Path, head: bytes) -> bool:  # noqa: ARG001 - every kind's signature
-    return head.startswith(MAGIC)
+    return head.startswith(MAGIC) or is_list_head(head)
 
 
 _log = logging.getLogger(__name__)
@@ -70,6 +73,7 @@ def open_source(path: str | Path, tokenizer: str | Path | None = None, transfer:
         UsageError: it lies on a hub, and the package huggingface_hub is missing.
         OSError: a file cannot be opened, or the network fails.
     """
+    refuse_unfinished(Path(path))
     with ExitStack() as stack:
         place = stack.enter_context(located(Path(path), transfer))
         source = _open_folder(place) if place.is_dir() else _open_file(place)

@@ -8,11 +8,11 @@ from pathlib import Path
 import attrs
 
 from fourcc.errors import SourceError, listed
+from fourcc.files.json_text import parse_object
 from fourcc.hub import cache
 from fourcc.hub.listing import Listing, RepositoryFile
 from fourcc.sources.config_json import MAX_CONFIG
 from fourcc.sources.folder import models_among
-from fourcc.sources.json_text import parse_object
 from fourcc.sources.safetensors import MAX_HEADER
 from fourcc.sources.tokenizer import MAX_TOKENIZER, OTHER_TEMPLATES
 

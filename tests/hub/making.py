@@ -9,7 +9,7 @@ from fourcc.example import CHECKPOINT, FOLDER, HF
 
 def sharded_folder(folder: Path) -> Path:
     """The shipped model as a folder, its weights in files of at most 400 kB."""
-    shorter = {"max_shard_size": "400KB", "tokenizer": FOLDER / HF / "tokenizer.json"}
+    shorter = {"shard_size": "400KB", "tokenizer": FOLDER / HF / "tokenizer.json"}
     fourcc.export(FOLDER / CHECKPOINT, folder / "model", to="huggingface", **shorter)
     return folder / "model"
 

@@ -29,7 +29,7 @@ LAYERS = [
     {"block_decoding", "grid", "rates"},
     {"format"},
     {"block_encoding", "plugins", "parts"},
-    {"formats", "tiles", "policy", "scaffold", "feedback"},
+    {"formats", "tiles", "policy", "scaffold", "feedback", "cluster"},
     {"qmatrix", "matrix_encoder"},
     {"encoding", "container"},
     {"sources", "testing"},
