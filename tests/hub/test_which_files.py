@@ -9,10 +9,9 @@ from fourcc.errors import SourceError
 from fourcc.example import CHECKPOINT, FOLDER
 from fourcc.sources import open_source
 from fourcc.sources.elsewhere import RANGES, Transfer
-from tests.hub.conftest import NAME
+from tests.hub.conftest import NAME, converted
 from tests.hub.server import Contents, LocalHub, Repo, Stored
 
-LIST = "model.index.json"
 NOTHING = Stored(b"x" * 5000)
 
 
@@ -112,21 +111,29 @@ def test_not_one_model(hub: LocalHub, files: list[str], inside: str, message: st
 
 
 def test_a_model_bin_alone(hub: LocalHub, sharded: Path, tmp_path: Path) -> None:
-    """It is the repository's model, where there are no safetensors and no GGUF; so are its shards by their list."""
+    """It is the repository's model, where there are no safetensors and no GGUF."""
     fourcc.convert(sharded, tmp_path / "model.bin")
     whole = Stored((tmp_path / "model.bin").read_bytes())
     hub.repos[NAME] = Repo({"model.bin": whole, "README.md": Stored(b"x"), "pytorch_model.bin": NOTHING})
     for transfer in (RANGES, Transfer()):
         with open_source(NAME, None, transfer) as source:
             assert source.kind == "model.bin"
-    names = [f"model-0000{n}-of-00002.bin" for n in (1, 2)]
-    hub.repos["org/shards"] = Repo(
-        {**dict.fromkeys(names, NOTHING), "m-00001-of-00002.bin": NOTHING, LIST: Stored(b"{}")}
-    )
-    hub.requests.clear()
-    with pytest.raises(SourceError):
-        open_source("org/shards", None, RANGES)
-    assert asked_for(hub) == {LIST, *names}
+
+
+@pytest.mark.parametrize("way", ["download", "ranges", "stream"])
+def test_a_model_bin_in_shards(hub: LocalHub, sharded: Path, tmp_path: Path, way: str) -> None:
+    """A set is named by its repository, its list or one of its files, and converted as it is here."""
+    here = tmp_path / "here"
+    here.mkdir()
+    fourcc.convert(sharded, here / "model.bin", shard_size="400kB")
+    hub.add(NAME, here).files["m-00001-of-00002.bin"] = NOTHING
+    own = {path.name for path in here.iterdir()}
+    made = converted(here, tmp_path / "here.bin", Transfer())
+    for name in (f"{NAME}/model.index.json", f"{NAME}/{min(each for each in own if each.endswith('.bin'))}"):
+        assert converted(name, tmp_path / "there.bin", Transfer(way, tmp_path)) == made
+    assert asked_for(hub) <= own
+    del hub.repos[NAME].files["m-00001-of-00002.bin"]
+    assert converted(NAME, tmp_path / "there.bin", Transfer(way, tmp_path)) == made
 
 
 @pytest.mark.parametrize("head", [b"PK\x03\x04", b"\x80\x02}q"])
