@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -21,6 +21,7 @@ from fourcc.files import backing
 from fourcc.files.descriptors import HAS_LOCKS, lock
 from fourcc.hub.ranges import Remote
 from fourcc.hub.remote_file import RemoteFile
+from fourcc.threads import Task, in_order
 
 PREFIX = ".fourcc-hub-"
 AT_ONCE = 8  # files whose beginnings are fetched at once
@@ -66,9 +67,9 @@ class Mirror:
     def fetch_beginnings(self) -> None:
         """Fetches the first block of each file, several at once. Raises as reading does."""
         files = [file for file in self._files if file.remote.size]
-        with ThreadPoolExecutor(min(AT_ONCE, max(1, len(files)))) as pool:
-            for _ in pool.map(_touch, files):
-                pass
+        tasks = (Task(partial(_touch, file)) for file in files)
+        for _ in in_order(tasks, min(AT_ONCE, max(1, len(files))), 0):
+            pass
 
     def take_turns(self) -> int:
         """From now on the files are used as a whole, one after the other; gives the length of the longest."""

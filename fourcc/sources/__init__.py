@@ -149,7 +149,7 @@ def _kind_of(path: Path, head: bytes) -> SourceKind | None:
     for kind in certain:
         if kind.recognises(path, head):
             return kind
-    if backing is not None:
+    if backing is not None and PLUGGED.names():
         backing.fill()  # a plugin reads as it likes
     return claimant(PLUGGED, path, head) or next(
         (kind for kind in guessed if not foreign and kind.recognises(path, head)), None

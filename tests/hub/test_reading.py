@@ -27,6 +27,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, sharded: Path) -> dict[str, P
     fourcc.export(FOLDER / CHECKPOINT, folder / "tiny.gguf")
     fourcc.export(FOLDER / CHECKPOINT, folder / "tiny.safetensors")
     fourcc.convert(sharded, folder / "model.bin")
+    np.savez_compressed(folder / "tiny.npz", a=np.ones((40, 64), "<f4"), b=np.arange(9000, dtype="<f4"))
     return {path.suffix: path for path in folder.iterdir() if path.is_file()}
 
 
@@ -40,7 +41,7 @@ def test_the_same_bytes(hub: LocalHub, sharded: Path, expected: bytes, tmp_path:
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("suffix", [".gguf", ".safetensors", ".bin"])
+@pytest.mark.parametrize("suffix", [".gguf", ".safetensors", ".bin", ".npz"])
 def test_each_kind_of_file(hub: LocalHub, made: dict[str, Path], tmp_path: Path, way: str, suffix: str) -> None:
     """A file by its name in the repository is read as the same file here."""
     path = made[suffix]

@@ -136,6 +136,16 @@ def test_a_model_bin_in_shards(hub: LocalHub, sharded: Path, tmp_path: Path, way
     assert converted(NAME, tmp_path / "there.bin", Transfer(way, tmp_path)) == made
 
 
+def test_what_is_no_checkpoint_costs_its_first_bytes(hub: LocalHub) -> None:
+    """A file of no known kind is told as one before it is fetched, where no plugin could know it."""
+    hub.repos[NAME] = Repo({"w.data": Stored(b"\x01\x02nothing" + bytes(4 << 20))})
+    sent: list[int] = []
+    hub.on_bytes = lambda _, count: sent.append(count)
+    with pytest.raises(SourceError, match=r"^hf://org/model@0123456789ab/w.data: not a checkpoint"):
+        open_source(f"{NAME}/w.data", None, RANGES)
+    assert sum(sent) < 100_000
+
+
 @pytest.mark.parametrize("head", [b"PK\x03\x04", b"\x80\x02}q"])
 def test_a_pickle_is_not_downloaded(hub: LocalHub, head: bytes) -> None:
     """Even by its name: a few bytes tell."""
