@@ -135,6 +135,12 @@ def large(session: nox.Session) -> None:
 
 
 @nox.session
+def stream(session: nox.Session) -> None:
+    """Convert 6 GiB from a hub of this machine with room for one file."""
+    session.run("python", "-m", "tests.lanes.stream", "--gib", "6")
+
+
+@nox.session
 def sparse(session: nox.Session) -> None:
     """Plan models of 140 and 400 GB in 5 seconds and 200 MB."""
     session.run("python", "tests/lanes/sparse.py", *session.posargs)

@@ -148,8 +148,8 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
     """
     rules = Policy.chosen(format=format, recipe=recipe, policy=policy)
     check_name(Path(output))
-    reach = streaming(Path(source), Path(output)) if stream else DOWNLOAD
-    with open_source(Path(source), None if tokenizer is None else Path(tokenizer), reach) as opened:
+    transfer = streaming(Path(source), Path(output)) if stream else DOWNLOAD
+    with open_source(Path(source), None if tokenizer is None else Path(tokenizer), transfer) as opened:
         target = check_model_output(Path(output), opened.all_files, shard_size=shard_size, force=force, resume=resume)
         planned = plan(
             opened,

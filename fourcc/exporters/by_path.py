@@ -66,8 +66,8 @@ def export(  # noqa: PLR0913 - keyword-only, one an option of the command
     rules = Policy.chosen(format=format, recipe=recipe, policy=policy)
     told = None if format is recipe is policy is None else rules
     kind = kind_of(Path(output), to, folder_options(shard_size, Path(output), told))
-    reach = streaming(Path(source), Path(output)) if stream else DOWNLOAD
-    with open_source(source, tokenizer, reach) as opened:
+    transfer = streaming(Path(source), Path(output)) if stream else DOWNLOAD
+    with open_source(source, tokenizer, transfer) as opened:
         planned = plan_export(with_pre(opened, pre), kind, rules, include, exclude, instead=instead, group=group)
         targets = check_targets(planned, Path(output), (), force=force, resume=resume)
         return execute_export(
