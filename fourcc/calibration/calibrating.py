@@ -18,6 +18,7 @@ from fourcc.calibration.layout import About
 from fourcc.calibration.memory_need import hessian_room
 from fourcc.calibration.model_digest import model_digest
 from fourcc.calibration.reading import OWN, open_calibration
+from fourcc.conversion.plan import as_globs
 from fourcc.errors import InputError, UsageError
 from fourcc.execution import Execution
 from fourcc.files.part_file import check_output

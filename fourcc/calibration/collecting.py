@@ -64,7 +64,11 @@ class Collected:
 
 
 def collect(
-    network: Transformer | NetworkInTurn, work: Work, target: Path, how: Execution | None = None, spread: Spread | None = None,
+    network: Transformer | NetworkInTurn,
+    work: Work,
+    target: Path,
+    how: Execution | None = None,
+    spread: Spread | None = None,
     room: Callable[[CollectingPlan], int] | None = None,
 ) -> Collected:
     """Collects statistics, and writes the calibration.

@@ -55,6 +55,7 @@ class OriginalRun:
         windows: the measuring text.
         vocabulary: number of tokens; further rows of the classifier are padding.
         report: called with the number of stages just run, over all windows.
+        kept_bytes: of probabilities at most; None: `KEPT_BYTES`.
 
     Attributes:
         stage: the layer whose inputs are known; `EMBEDDED` before the first, the number of layers after the last.
@@ -67,7 +68,9 @@ class OriginalRun:
         windows: Sequence[Window],
         vocabulary: int,
         report: Callable[[int], None] = lambda stages: None,  # noqa: ARG005 - a call that does nothing
+        kept_bytes: int | None = None,
     ) -> None:
+        self._room = KEPT_BYTES if kept_bytes is None else min(kept_bytes, KEPT_BYTES)
         self._network, self._windows, self._vocabulary, self._report = network, windows, vocabulary, report
         self._kept: dict[int, Doubles] = {}
         watched = WatchedInputs()
@@ -166,7 +169,7 @@ class OriginalRun:
         return logits[window.first - 1 :, : self._vocabulary]
 
     def _keep_probabilities(self, watched: WatchedInputs) -> None:
-        room = KEPT_BYTES
+        room = self._room
         for number, (window, end) in enumerate(zip(self._windows, self._ends, strict=True)):
             logits = self._scored(window, self._network.logits(end, observe=watched))
             if not np.isfinite(logits).all():

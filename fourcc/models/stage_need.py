@@ -77,4 +77,6 @@ def _activations(sizes: Architecture, context: int) -> int:
     keys, values = Sizes(sizes.n_heads, sizes.n_kv_heads, sizes.head_dim, context, 0.0).lengths
     turned = sum(each.columns for each in {sizes.turns_of(layer, context) for layer in range(sizes.n_layers)} if each)
     scores = sizes.n_heads * context
-    return int(CODES * FLOAT * rows * columns) + FLOAT * (keys + values + scores + context * turned + 3 * context * sizes.dim)
+    return int(CODES * FLOAT * rows * columns) + FLOAT * (
+        keys + values + scores + context * turned + 3 * context * sizes.dim
+    )
