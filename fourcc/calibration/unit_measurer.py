@@ -58,11 +58,14 @@ class _UnitInHand:
             self.weights[tensor.name] = weights
             for part in tensor.read(0, 0, 1).values():
                 let_go(part)
-        self.compare = {name: Once(partial(self._comparison, name, run, threads)) for name in self.weights}
+        self.compare = {
+            name: Once(partial(_comparison, name, weights, run, threads)) for name, weights in self.weights.items()
+        }
 
-    def _comparison(self, name: str, run: OriginalRun, threads: int) -> OutputComparison:
-        inputs = run.inputs.get(name)
-        return OutputComparison(self.weights[name], run.tokens if inputs is None else inputs, threads)
+
+def _comparison(name: str, weights: Floats, run: OriginalRun, threads: int) -> OutputComparison:
+    inputs = run.inputs.get(name)
+    return OutputComparison(weights, run.tokens if inputs is None else inputs, threads)
 
 
 class UnitMeasurer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import weakref
 from collections.abc import Callable, Iterable
 from functools import cached_property
 
@@ -29,7 +30,14 @@ class PythonStep:
 
     @cached_property
     def _callback(self) -> Callable[..., None]:
-        return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * ARGUMENTS)(self)
+        step = weakref.ref(self)  # a step that held what holds it would keep a matrix until garbage is collected
+
+        def call(*arguments: int) -> None:
+            me = step()
+            if me is not None:
+                me(*arguments)
+
+        return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * ARGUMENTS)(call)
 
     @property
     def address(self) -> int:
