@@ -56,11 +56,13 @@ class AskedExecution:
     resume: bool = False
     force: bool = False
     cluster: str | None = None
+    stream: bool = False
 
     @property
     def beyond_one_run(self) -> dict[str, object]:
         """The options that work in several steps does not take, by their names."""
-        return {"--memory": self.memory, "--resume": self.resume, "--cluster": self.cluster}
+        run = {"--memory": self.memory, "--resume": self.resume, "--cluster": self.cluster}
+        return {**run, "--stream": self.stream}
 
     def execution(self, progress: OnProgress | None) -> Execution:
         """How the work is carried out on this machine. Raises UsageError for an option that is wrong."""

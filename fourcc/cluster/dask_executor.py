@@ -7,6 +7,7 @@ import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from multiprocessing import resource_tracker
 from typing import Any
 
 import dask
@@ -109,7 +110,8 @@ def _started(count: int, folder: str) -> LocalCluster:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keeps dask's reports of workers that come and go, which are no errors here, off the terminal."""
-    loggers = [logging.getLogger(name) for name in QUIET]
+    known = [name for name in logging.root.manager.loggerDict if name.split(".")[0] in QUIET]  # each has a level
+    loggers = [logging.getLogger(name) for name in {*QUIET, *known}]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.CRITICAL)
@@ -129,6 +131,7 @@ def _without_interrupts() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
+    resource_tracker.ensure_running()  # else the first process to start would start it, and let signals through again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -115,7 +115,8 @@ class Workers:
                 self._hand_out(waiting, running)
                 if not running:
                     return
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                done = wait(running, return_when=FIRST_COMPLETED).done
+                for future in [each for each in running if each in done]:  # in the order in which they were handed out
                     job = running.pop(future)
                     yield job.key, self._receive(_result(future, job))
         finally:
@@ -189,7 +190,8 @@ def _lost(error: BaseException, job: Job[Any]) -> ClusterError:
         return ClusterError(what, tensor=job.tensor, hint=f"{hint} {GO_ON}")
     if isinstance(error, BrokenExecutor):
         return ClusterError("a process of the executor ended abruptly", tensor=job.tensor, hint=GO_ON)
-    return ClusterError("the connection to the scheduler is lost", tensor=job.tensor, hint=GO_ON)
+    what = "the connection to the scheduler is lost"
+    return ClusterError(what, tensor=job.tensor, hint="Start it and its workers again.")
 
 
 def _check_answer(path: Path, expected: str, worker: str) -> None:

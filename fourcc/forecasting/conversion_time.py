@@ -95,7 +95,7 @@ def _cost(kind: str, rates: KnownRates) -> Figure | None:
 
 def _compiling(steps: Sequence[Step]) -> Figure:
     """The time of kernels that are compiled first; it counts for every format and options that large work needs."""
-    weights = Counter[FourCC]()
+    weights: Counter[FourCC] = Counter()
     for step in steps:
         weights[step.decision.tag] += 0 if step.decision.keep else prod(step.source.shape)
     wanted = {(step.decision.tag, str(step.decision.options)): step for step in steps if not step.decision.keep}

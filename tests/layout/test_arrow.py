@@ -23,7 +23,7 @@ LAYERS = [
         "tags",
     },
     {"drawing", "files", "geometry", "networks", "threads"},
-    {"example", "execution", "part", "records"},
+    {"example", "execution", "hub", "part", "records"},
     {"exchange", "matrix_view", "packing", "spec"},
     {"block_layout", "compute"},
     {"block_decoding", "grid", "rates"},

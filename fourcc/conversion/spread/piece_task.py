@@ -10,12 +10,14 @@ from typing import Any
 
 from fourcc.container.index import FeedbackRecord
 from fourcc.container.layout import PartSummer
+from fourcc.conversion.memory_need import Room
 from fourcc.conversion.pipeline import Step, aids_digest, feedback_record, tile_tasks
 from fourcc.conversion.spread.inputs import Opened, opened
 from fourcc.conversion.spread.pieces import Piece, part_bytes
 from fourcc.conversion.spread.region import Region, SharedFile
 from fourcc.conversion.spread.request import LoosePart, LooseResult, PieceRequest, PieceResult, Place
 from fourcc.errors import ClusterError
+from fourcc.execution import Execution
 from fourcc.feedback.factors import hessian_digest
 from fourcc.format import Aids
 from fourcc.metrics import ErrorSums
@@ -141,10 +143,12 @@ def _copy(step: Step, regions: dict[str, Region]) -> None:
 
 
 def _write(inputs: Opened, request: PieceRequest, step: Step, placer: PartsPlacer) -> tuple[ErrorSums, ...]:
-    """Writes the piece's tiles in order, and gives the sums of their errors."""
-    sums = []
-    top = request.piece.top
-    for tile in in_order(_tasks(inputs, request, step), request.threads, 2 * request.threads * TILE_WEIGHTS):
+    """Writes the piece's tiles in order, and gives the sums of their errors. Raises UsageError beyond the memory."""
+    room = Room((step,), Execution(threads=request.threads, memory=request.memory))
+    room.begin()
+    sums, top = [], request.piece.top
+    tasks = room.tasks([(step, _tasks(inputs, request, step))], inputs.factors.forget)
+    for tile in in_order(tasks, room.threads, 2 * room.threads * TILE_WEIGHTS):
         assert tile is not None
         placer.write(tile.parts, first_row=tile.first_row - top)
         sums.append(tile.sums)

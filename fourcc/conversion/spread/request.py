@@ -19,12 +19,14 @@ class Inputs:
     """The files that a worker opens once.
 
     Attributes:
+        key: of the work: for other work they are opened again, since they may have changed.
         source: path of the checkpoint.
         kind: its kind, as it was recognised.
         calibration: path of the calibration; None where there is none.
         aids: path of a file with the aids that were given from Python; None where there are none.
     """
 
+    key: str
     source: str
     kind: str
     calibration: str | None = None
@@ -55,6 +57,7 @@ class PieceRequest:
         feedback: the settings of error feedback; None: none.
         whole: weights of all tensors that are encoded in the same format.
         threads: on which the piece is encoded.
+        memory: bytes that the worker may take at most; None: any number.
         output: path of the file that it is written into.
         places: of the tensor's parts, by name; empty for a loose tensor, whose length is not known.
         master: host of the process that asks: on others the bytes are flushed.
@@ -67,6 +70,7 @@ class PieceRequest:
     feedback: Feedback | None
     whole: int
     threads: int
+    memory: int | None
     output: str
     places: Mapping[str, Place]
     master: str

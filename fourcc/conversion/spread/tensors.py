@@ -18,6 +18,7 @@ from fourcc.conversion.file_size import parts_from
 from fourcc.conversion.pipeline import Step, copied_record, encoded_weights, new_record, number_of, provider_of
 from fourcc.conversion.plan import Plan
 from fourcc.conversion.spread.assembly import TensorAssembly
+from fourcc.conversion.spread.destination import Destination, Home
 from fourcc.conversion.spread.inputs import store_aids
 from fourcc.conversion.spread.piece_task import place_loose, write_loose, write_piece
 from fourcc.conversion.spread.pieces import Piece, pieces
@@ -25,7 +26,6 @@ from fourcc.conversion.spread.request import Inputs, LooseResult, PieceRequest, 
 from fourcc.conversion.step_log import tell
 from fourcc.errors import UsageError
 from fourcc.execution import Execution
-from fourcc.files.part_file import PartFile
 from fourcc.plugins.registry import registry
 from fourcc.threads import thread_count
 
@@ -35,7 +35,7 @@ Report = Callable[[str, int], None]
 def spread(
     planned: Plan,
     steps: tuple[Step, ...],
-    out: PartFile,
+    out: Destination,
     providers: dict[Provider, int],
     how: Execution,
     report: Report,
@@ -46,7 +46,7 @@ def spread(
     Args:
         planned: the plan.
         steps: its tensors, with the numbers of rules that are stored.
-        out: the output, entered.
+        out: the output.
         providers: the file's, numbered in the order in which they appear; extended here.
         how: has the executor, and the number of threads of each task.
         report: called after every piece with the tensor's name and the piece's number of weights.
@@ -64,7 +64,7 @@ def spread(
             yield record._replace(provider=number_of(providers, provider_of(step)))
 
 
-def _conditions(planned: Plan, steps: tuple[Step, ...], out: PartFile) -> Conditions:
+def _conditions(planned: Plan, steps: tuple[Step, ...], out: Destination) -> Conditions:
     """The conditions for workers. Raises UsageError where the source is not in files that they could open."""
     files = list(planned.source.files)
     if planned.calibration is not None:
@@ -93,7 +93,7 @@ class _Work:
         self,
         planned: Plan,
         steps: tuple[Step, ...],
-        out: PartFile,
+        out: Destination,
         how: Execution,
         needs: Conditions,
         done: Mapping[str, TensorRecord],
@@ -104,10 +104,12 @@ class _Work:
         self._records = {number: done[name] for number, name in names.items() if name in done}
         self._before = frozenset(self._records)
         self._whole = encoded_weights(steps)
+        self._memory = how.memory
         self._threads = 1 if how.threads is None else thread_count(how.threads)
         self._inputs = _inputs(planned, steps, needs)
         self._loose: dict[int, LooseResult] = {}
         self._places: list[tuple[PartRecord, ...]] = []
+        self._homes: list[Home] = []
         self._assemblies: dict[int, TensorAssembly] = {}
 
     def records(self, workers: Workers, report: Report) -> Iterator[TensorRecord]:
@@ -116,6 +118,7 @@ class _Work:
             self._loose[number] = result
             report(self._steps[number].source.name, prod(self._steps[number].source.shape))
         self._places = list(self._placed())
+        self._homes = self._out.homes(self._places)
         following = 0
         for (number, piece, weights), result in workers.results(self._piece_jobs()):
             assembly = self._assemblies[number]
@@ -164,7 +167,7 @@ class _Work:
         for number, step in enumerate(self._steps):
             if number not in self._before and not step.copied and registry[step.decision.tag].variable:
                 (piece,) = pieces(step)
-                request = attrs.evolve(self._request(number, piece, {}), loose=tuple(map(str, self._files(number))))
+                request = attrs.evolve(self._request(number, piece), loose=tuple(map(str, self._files(number))))
                 yield Job(number, write_loose, (request,), step.source.name)
 
     def _files(self, number: int) -> list[Path]:
@@ -180,9 +183,8 @@ class _Work:
             if number in self._loose:
                 cut = list(self._placing_jobs(number))
             else:
-                places = {record.name: Place(record.offset, record.nbytes) for record in records}
                 cut = [
-                    Job((number, at, piece.weights), write_piece, (self._request(number, piece, places),), name)
+                    Job((number, at, piece.weights), write_piece, (self._request(number, piece),), name)
                     for at, piece in enumerate(pieces(step))
                 ]
             assembly = self._assemblies[number] = TensorAssembly.of(name, records, len(cut), self._out.write_at)
@@ -192,17 +194,17 @@ class _Work:
 
     def _placing_jobs(self, number: int) -> Iterator[Job[tuple[int, int, int]]]:
         """The copying of a loose tensor's parts to their places."""
-        step, files = self._steps[number], self._files(number)
+        step, files, home = self._steps[number], self._files(number), self._homes[number]
         by_name = {part.name: file for part, file in zip(registry[step.decision.tag].parts, files, strict=True)}
         for at, record in enumerate(self._places[number]):
-            place = Place(record.offset, record.nbytes)
+            place = Place(record.offset + home.shift, record.nbytes)
             arguments = (str(by_name[record.name]), step.source.name, record.name, place)
-            yield Job(
-                (number, at, 0), place_loose, (*arguments, str(self._out.path), platform.node()), step.source.name
-            )
+            yield Job((number, at, 0), place_loose, (*arguments, str(home.path), platform.node()), step.source.name)
 
-    def _request(self, number: int, piece: Piece, places: dict[str, Place]) -> PieceRequest:
-        step = self._steps[number]
+    def _request(self, number: int, piece: Piece) -> PieceRequest:
+        step, loose = self._steps[number], not self._homes
+        home = Home(self._out.target) if loose else self._homes[number]
+        parts = () if loose else self._places[number]
         return PieceRequest(
             inputs=self._inputs,
             decision=step.decision,
@@ -210,8 +212,9 @@ class _Work:
             feedback=step.feedback,
             whole=self._whole[step.decision.tag],
             threads=self._threads,
-            output=str(self._out.path),
-            places=places,
+            memory=self._memory,
+            output=str(home.path),
+            places={part.name: Place(part.offset + home.shift, part.nbytes) for part in parts},
             master=platform.node(),
         )
 
@@ -234,4 +237,4 @@ def _inputs(planned: Plan, steps: tuple[Step, ...], needs: Conditions) -> Inputs
         None if planned.calibration is None else str(Path(getattr(planned.calibration, "path", "")).absolute())
     )
     source = str(Path(planned.source.path).absolute())
-    return Inputs(source, planned.source.kind, calibration, str(file) if given else None)
+    return Inputs(needs.key, source, planned.source.kind, calibration, str(file) if given else None)
