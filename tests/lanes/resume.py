@@ -4,9 +4,9 @@
 
 Each run is the command line itself in a forked child, which is sent SIGKILL, SIGTERM or SIGINT somewhere between its
 start and its end. The files must be those of a run that nothing interrupted, byte for byte, and the work that is done
-twice is at most one unit a kill: a tensor of a conversion or an export, a layer and a batch of windows of a calibration,
-an option of a matrix of a measurement. Units are counted as they are done, over all runs. The short form runs with the
-thorough tests.
+twice is at most one unit a kill: a tensor of a conversion or an export, a layer and a batch of windows of a
+calibration, an option of a matrix of a measurement. Units are counted as they are done, over all runs. The short form
+runs with the thorough tests.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from fourcc.cli.app import main as command_line
+from fourcc.files.unfinished import JOURNAL, beside
 
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 EXAMPLE = Path(__file__).resolve().parents[2] / "fourcc" / "example"
@@ -176,7 +177,8 @@ def killed_or_done(words: Sequence[str], told: Path, moments: random.Random, lon
     code = finished(child)
     if code is None:
         counts.kills += 1
-        return False
+        output = Path(words[3])
+        return output.exists() and not beside(output, JOURNAL).exists()  # it ended after its last deed
     assert code == 0, code
     return True
 
