@@ -145,28 +145,29 @@ def lane(folder: Path, source: Path, kind: str, kills: int, seed: int) -> Counts
         output = folder / f"run{counts.finished}" / name
         output.parent.mkdir()
         words = [command, str(source), "-o", str(output), *options, "--resume"]
-        while not killed_or_done(words, told, moments, longest, counts):
-            pass
+        while not done(output):
+            killed_or_done(words, told, moments, longest, counts)
         assert files_of(output) == files
-        assert [path.name for path in output.parent.iterdir()] == [name], "nothing is left beside it"
         counts.finished += 1
     counts.written = told.stat().st_size
     assert counts.written <= counts.finished * counts.tensors + counts.kills, counts
     return counts
 
 
-def killed_or_done(words: Sequence[str], told: Path, moments: random.Random, longest: float, counts: Counts) -> bool:
-    """One run that gets a signal at a random moment; whether it was done before."""
+def done(output: Path) -> bool:
+    """Whether an output is there, with nothing beside it: a run may be killed after its last step."""
+    return [path.name for path in output.parent.iterdir()] == [output.name]
+
+
+def killed_or_done(words: Sequence[str], told: Path, moments: random.Random, longest: float, counts: Counts) -> None:
+    """One run that gets a signal at a random moment."""
     child = begun(words, told)
     counts.runs += 1
     time.sleep(moments.uniform(0, 0.6 * longest))
     os.kill(child, moments.choice(SIGNALS))
     code = finished(child)
-    if code is None:
-        counts.kills += 1
-        return False
-    assert code == 0, code
-    return True
+    counts.kills += code is None
+    assert code in {None, 0}, code
 
 
 def main() -> int:
