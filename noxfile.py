@@ -123,6 +123,18 @@ def large(session: nox.Session) -> None:
 
 
 @nox.session
+def sparse(session: nox.Session) -> None:
+    """Plan models of 140 and 400 GB in 5 seconds and 200 MB."""
+    session.run("python", "tests/lanes/sparse.py", *session.posargs)
+
+
+@nox.session
+def forecasts(session: nox.Session) -> None:
+    """Compare forecasts with what conversions and runs then take; `-- --write` puts the tables into the page."""
+    session.run("python", "tests/lanes/forecasts.py", *session.posargs)
+
+
+@nox.session
 def context(session: nox.Session) -> None:
     """Fill a context of 4096 positions in bounded memory."""
     session.run("python", "tests/lanes/context.py")

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from fourcc.forecasting.forecast import Forecast, RunForecast
     from fourcc.forecasting.network_memory import ContextMemory
 
+_CONTEXTS = (
+    Column("context", right=True),
+    Column("memory to run", right=True),
+    Column("keys and values", right=True, leave=1),
+    Column("fits here"),
+)
 _BASES: dict[Basis, str] = {
     "calculated": "calculated from sizes",
     "measured": "measured on this machine just now",
@@ -34,7 +40,7 @@ def show(forecast: Forecast) -> None:
     pairs += [("to run", f"not forecast: {forecast.not_run}")] if run is None else [("speed to run", _speed(run))]
     tables.facts(pairs)
     if run is not None:
-        tables.show(_columns(run), [_context(run, each) for each in run.contexts])
+        tables.show(_CONTEXTS, [_context(run, each) for each in run.contexts])
     for basis, names in _told(forecast).items():
         tables.paragraph(f"{', '.join(names)}: {_BASES[basis]}")
     if forecast.busy:
@@ -54,7 +60,7 @@ def _memory(memory: MemoryForecast) -> str:
     if memory.cap is None:
         return usual
     if memory.refused:
-        return f"REFUSED: {memory.refused}"
+        return f"refused: {memory.refused}"
     threads = f"{memory.threads} thread{'s' * (memory.threads > 1)}"
     return f"{usual}: --memory {units.short_bytes(memory.cap)} holds with {threads}"
 
@@ -63,8 +69,8 @@ def _disk(disk: DiskForecast) -> str:
     size = f"{units.short_bytes(disk.output)} to write"
     if disk.free is None:
         return size
-    fits = "it fits" if disk.fits else "TOO LITTLE"
-    return f"{size}, {units.short_bytes(disk.free)} free in {disk.folder}: {fits}"
+    free = f"{units.short_bytes(disk.free)} free in {disk.folder}"
+    return f"{size}, {free}: it fits" if disk.fits else f"{size}, but only {free}: it does not fit"
 
 
 def _speed(run: RunForecast) -> str:
@@ -78,14 +84,9 @@ def _speed(run: RunForecast) -> str:
     return text + unknown
 
 
-def _columns(run: RunForecast) -> tuple[Column, ...]:
-    machine = "here" if run.machine is None else f"in {units.short_bytes(run.machine)}"
-    cache = Column("keys and values", right=True, leave=1)
-    return Column("context", right=True), Column("memory to run", right=True), cache, Column(f"fits {machine}")
-
-
 def _context(run: RunForecast, context: ContextMemory) -> list[str]:
-    fits = {None: "-", True: "yes", False: "no"}[run.fits(context)]
+    machine = "" if run.machine is None else f" {units.short_bytes(run.machine)}"
+    fits = {None: "-", True: f"yes, in{machine}", False: f"no, in{machine}"}[run.fits(context)]
     resident, cache = units.short_bytes(context.resident.middle), units.short_bytes(context.cache)
     return [str(context.positions), resident, cache, fits]
 

@@ -59,7 +59,9 @@ def conversion_time(planned: Plan | ExportPlan, rates: KnownRates) -> TimeForeca
     for kind, cost in costs.items():
         busy += Figure.exact(0) if cost is None else cost * work[kind]
     coded = (busy * (1 / rates.threads)).at_least(_reading(planned))
-    fixed = START + _compiling(planned.steps) + TENSOR * len(planned.steps) + WRITE * planned.file_bytes + _digest(planned)
+    fixed = (
+        START + _compiling(planned.steps) + TENSOR * len(planned.steps) + WRITE * planned.file_bytes + _digest(planned)
+    )
     unknown = tuple(kind for kind, cost in costs.items() if cost is None)
     return TimeForecast(coded + fixed, rates.threads, unknown)
 
@@ -93,7 +95,7 @@ def _cost(kind: str, rates: KnownRates) -> Figure | None:
 
 def _compiling(steps: Sequence[Step]) -> Figure:
     """The time of kernels that are compiled first; it counts for every format and options that large work needs."""
-    weights = Counter[FourCC]()
+    weights: Counter[FourCC] = Counter()
     for step in steps:
         weights[step.decision.tag] += 0 if step.decision.keep else prod(step.source.shape)
     wanted = {(step.decision.tag, str(step.decision.options)): step for step in steps if not step.decision.keep}

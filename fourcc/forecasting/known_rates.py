@@ -15,6 +15,7 @@ from fourcc.threads import thread_count
 
 READ = "read memory"  # the work whose unit is a byte
 SLOWER = 1.15  # that work may be than the slowest time that is remembered
+MEASURED = 3  # times that memory is measured
 UNSTEADY = 0.8  # of the slowest rate that was seen, at the low end
 EASY, HARD = 0.7, 1.6  # how a table's rates are taken for the ends of a range
 
@@ -68,16 +69,18 @@ class KnownRates:
 
     @cached_property
     def reading(self) -> Figure:
-        """Bytes a second that the threads read from memory together; measured once, then remembered."""
+        """Bytes a second that the threads read from memory together; measured a few times, then remembered."""
         samples = [each for each in self._remembered.get(READ, ()) if each.threads == self.threads]
-        known = bool(samples)
-        if not samples:
+        known, slowest = len(samples) >= MEASURED, max((each.wall for each in samples), default=0.0)
+        if not known:
             slow, usual, fast = reading_rates(self.threads)
-            samples = [Sample(1 / fast, 1 / usual, self.threads), Sample(1 / usual, 1 / slow, self.threads)]
-            remember({READ: Sample(1 / fast, 1 / usual, self.threads)})
-        low = UNSTEADY / max(each.wall for each in samples) / max(1.0, self.crowding)
+            samples.append(Sample(1 / fast, 1 / usual, self.threads))
+            remember({READ: samples[-1]})
+            slowest = max(slowest, 1 / slow)
+        low = UNSTEADY / slowest / max(1.0, self.crowding)
         high = 1 / min(each.processor for each in samples)
-        return Figure(low, 1 / samples[0].wall, high, "remembered" if known else "measured")
+        middle = 1 / median(each.wall for each in samples)
+        return Figure(low, middle, high, "remembered" if known else "measured")
 
     def remembered_ratio(self, work: str) -> Figure | None:
         """How many times as long work took on as many threads as was forecast; None where nothing is remembered."""

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from fourcc.analysis.extraction import write_runs
 from fourcc.calibration.asked_options import default_options, spelled_option
-from fourcc.calibration.conversion_trials import ConversionTrials, OnStage, model_bytes
+from fourcc.calibration.conversion_trials import ConversionTrials, OnStage, write_model
 from fourcc.calibration.rehearsal import rehearse
 from fourcc.calibration.to_budget import best_within
 from fourcc.calibration.two_texts import two_texts
+from fourcc.container.shard_files import ShardTarget, check_model_output
 from fourcc.conversion.convert import execute
 from fourcc.conversion.plan import plan
 from fourcc.errors import PolicyError, UsageError
@@ -110,7 +110,7 @@ class QuantizationWork:
             return self._measured(planned, force=force)
         if self.container.kind is None:
             result = execute(planned, self._target(force=force), self._how(force=force))
-            return quantized(self.container, planned.steps, result.path, result.notes)
+            return quantized(self.container, planned.steps, result.path, result.notes, result.files)
         exported = laid_out(planned, self.container.kind)
         return self._exported(exported, planned.notes, force=force)
 
@@ -159,7 +159,7 @@ class QuantizationWork:
         """The best mix for a budget."""
         budget, options = self._budget(), self._options()
         texts = self._texts()
-        self._target(force=force)
+        self._check_path(force=force)
         rehearse(self.source, options, budget, self.asked.pins, self.asked.feedback)
         trials = self._trials()
         best = best_within(trials, texts, budget, self.asked.pins, options)
@@ -190,12 +190,12 @@ class QuantizationWork:
     def _delivered(self, model: Model, divergence: Interval, notes: tuple[str, ...], *, force: bool) -> Quantized:
         """Writes a temporary model to the output."""
         if self.container.kind is None:
-            target = self._target(force=force)
-            write_runs(model_bytes(model), target)
+            path, files = write_model(model, self._target(force=force))
             steps = [(str(record.tag), prod(record.shape), record.nbytes) for record in model.index.tensors]
-            return quantized_of(self.container, steps, target, notes, divergence)
+            return quantized_of(self.container, steps, path, notes, divergence, files)
         kind = self._kind_with(divergence)
-        source = self.stack.enter_context(open_model_bin(self.source.files[0], fd=os.dup(model.file.fd)))
+        opened = open_model_bin(self.source.files[0], fd=os.dup(model.file.files[0].fd))
+        source = self.stack.enter_context(opened)
         exported = plan_export(attrs.evolve(source, files=()), kind)  # it is in no file that a later run could read
         return attrs.evolve(self._exported(exported, notes, force=force), divergence=divergence)
 
@@ -214,7 +214,7 @@ class QuantizationWork:
         result = execute_export(planned, self._targets(planned, force=force), self._how(force=force))
         said = dict.fromkeys([*notes, *planned.layout.notes, *result.notes])
         made = quantized(self.container, planned.steps, result.path, tuple(said))
-        return attrs.evolve(made, beside=result.beside, file_bytes=planned.file_bytes)
+        return attrs.evolve(made, beside=(*result.shards[1:], *result.beside), file_bytes=planned.file_bytes)
 
     def _check_output(self, planned: Plan, *, force: bool) -> None:
         """Refuses an output before long work begins."""
@@ -229,8 +229,16 @@ class QuantizationWork:
         known = self.asked.calibration
         yield from (path for path in (self.asked.text, None if known is None else known.path) if path is not None)
 
-    def _target(self, *, force: bool) -> Path:
-        return check_output(self.container.output, self._read(), force=force, resume=self.means.resume)
+    def _check_path(self, *, force: bool) -> None:
+        """Refuses an output before it is known what will be written."""
+        if self.container.kind is None:
+            self._target(force=force)
+        else:
+            check_output(self.container.output, self._read(), force=force, resume=self.means.resume)
+
+    def _target(self, *, force: bool) -> Path | ShardTarget:
+        output, shard, resume = self.container.output, self.container.shard, self.means.resume
+        return check_model_output(output, self._read(), shard_size=shard, force=force, resume=resume)
 
     def _targets(self, planned: ExportPlan, *, force: bool) -> dict[Path, bytes]:
         return check_targets(planned, self.container.output, self._read(), force=force, resume=self.means.resume)

@@ -9,7 +9,7 @@ from time import perf_counter, thread_time
 
 import numpy as np
 
-READ_BYTES = 96_000_000  # that are read at once; less than 100 MB, and more than most processors' caches hold
+READ_BYTES = 64_000_000  # that are read at once; a process may have them, and few caches hold them
 TRIES = 7
 WEIGHTS = 1 << 18  # of the tile that the processor's yardstick codes
 

@@ -3,8 +3,8 @@
     python -m tests.bench.store_rates
 
 Processor time of encoding (decoding again and measuring the error included) and of decoding, reading from the
-system's cache included, by one thread, of every built-in format that can be encoded; products come from the table of all
-types in specs/performance.md.
+system's cache included, by one thread, of every built-in format that can be encoded; products come from the table of
+all types in specs/performance.md.
 """
 
 import json

@@ -174,7 +174,7 @@ def test_outputs_that_cannot_be(model: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("much", "no size of a file is spelled so: found 'much'"), ("0", "bad value of --max-shard-size: found 0")],
+    [("much", "no size of a file is spelled so: found 'much'"), ("0", "bad value of --shard-size: found 0")],
 )
 def test_sizes_of_shards(text: str, message: str) -> None:
     """Bytes with a unit, at least one."""

@@ -19,10 +19,10 @@ from pathlib import Path
 SECONDS, MEGABYTES = 5.0, 200.0
 COMMAND = """
 import sys
-from fourcc.bench.models.trial import peak_bytes
+from fourcc.resident import peak_resident_bytes
 from fourcc.cli.app import main
 code = main(sys.argv[1:])
-print(f"{peak_bytes()}", file=sys.stderr)
+print(peak_resident_bytes(), file=sys.stderr)
 sys.exit(code)
 """
 POLICY = """
@@ -158,7 +158,7 @@ def _write_shard(path: Path, shapes: Shapes) -> int:
 
 
 LLAMA = (80, 8192, 1024, 28672, 128256)
-MIXTRAL = (64, 6144, 1024, 16384, 32768, 10)
+MIXTRAL = (64, 6144, 1024, 6400, 32768, 26)
 
 
 def write_llama(folder: Path) -> int:
@@ -167,7 +167,7 @@ def write_llama(folder: Path) -> int:
 
 
 def write_mixtral(folder: Path) -> int:
-    """A mixture of experts of 400 GB, more than 2,000 tensors, in 80 shards."""
+    """A mixture of experts of 400 GB, more than 5,000 tensors, in 80 shards."""
     return write_model(folder, mixtral_config(*MIXTRAL), mixtral_shapes(*MIXTRAL), 80)
 
 
