@@ -18,7 +18,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import attrs
@@ -31,8 +31,10 @@ SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 WORK = {
     "convert": ("convert", "out.bin", "--format", "Q4_K,F16"),
     "convert, two threads": ("convert", "out.bin", "--format", "Q6_K,F16", "--threads", "2"),
+    "convert to shards": ("convert", "out.bin", "--format", "Q4_K,F16", "--shard-size", "1MB"),
     "export to GGUF": ("export", "out.gguf", "--format", "Q4_K,F16"),
-    "export to a folder": ("export", "out", "--as", "BF16", "--max-shard-size", "1MB"),
+    "export to shards of GGUF": ("export", "out.gguf", "--format", "Q4_K,F16", "--shard-size", "1MB"),
+    "export to a folder": ("export", "out", "--as", "BF16", "--shard-size", "1MB"),
 }
 
 
@@ -110,10 +112,10 @@ def begun(words: Sequence[str], told: Path) -> int:
         os._exit(code)
 
 
-def files_of(output: Path) -> dict[str, bytes]:
-    """The files of an output: itself, or those in it."""
-    paths = sorted(output.iterdir()) if output.is_dir() else [output]
-    return {path.name: path.read_bytes() for path in paths}
+def files_of(home: Path) -> dict[str, bytes]:
+    """The files of an output, which are all that lies in its home."""
+    paths = sorted(path for path in home.rglob("*") if path.is_file())
+    return {str(path.relative_to(home)): path.read_bytes() for path in paths}
 
 
 def finished(child: int) -> int | None:
@@ -128,7 +130,7 @@ def whole(words: Sequence[str], output: Path, told: Path) -> tuple[dict[str, byt
     start = time.perf_counter()
     code = finished(begun(words, told))
     assert code == 0, code
-    return files_of(output), time.perf_counter() - start
+    return files_of(output.parent), time.perf_counter() - start
 
 
 def lane(folder: Path, source: Path, kind: str, kills: int, seed: int) -> Counts:
@@ -145,18 +147,18 @@ def lane(folder: Path, source: Path, kind: str, kills: int, seed: int) -> Counts
         output = folder / f"run{counts.finished}" / name
         output.parent.mkdir()
         words = [command, str(source), "-o", str(output), *options, "--resume"]
-        while not done(output):
+        while not done(output.parent, files):
             killed_or_done(words, told, moments, longest, counts)
-        assert files_of(output) == files
+        assert files_of(output.parent) == files
         counts.finished += 1
     counts.written = told.stat().st_size
     assert counts.written <= counts.finished * counts.tensors + counts.kills, counts
     return counts
 
 
-def done(output: Path) -> bool:
-    """Whether an output is there, with nothing beside it: a run may be killed after its last step."""
-    return [path.name for path in output.parent.iterdir()] == [output.name]
+def done(home: Path, files: Mapping[str, bytes]) -> bool:
+    """Whether all files are there, and no others: a run may be killed after its last step."""
+    return {str(path.relative_to(home)) for path in home.rglob("*") if path.is_file()} == set(files)
 
 
 def killed_or_done(words: Sequence[str], told: Path, moments: random.Random, longest: float, counts: Counts) -> None:
