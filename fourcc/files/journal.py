@@ -226,7 +226,7 @@ def _begun(path: Path, head: bytes) -> int:
             with path.open("rb") as file:
                 _refuse_foreign(path, file.read(len(_BEGIN)))
             path.unlink()  # rather than cut: nothing is written through a link that someone laid there
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | BINARY, 0o666)
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | BINARY, 0o600)
         try:
             _write_all(fd, head)
         except BaseException:

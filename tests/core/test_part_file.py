@@ -47,6 +47,17 @@ def test_mode_and_owner_of_a_replaced_file(tmp_path: Path) -> None:
     assert (target.read_bytes(), stat.S_IMODE(target.stat().st_mode)) == (b"new", 0o640)
 
 
+def test_an_output_for_reading_only(tmp_path: Path) -> None:
+    """Its part can be gone on with, and becomes what it was."""
+    target = tmp_path / "model.bin"
+    target.write_bytes(b"old")
+    target.chmod(0o444)
+    with PartFile(target, FACTS, anew=True) as out:
+        assert stat.S_IMODE(out.path.stat().st_mode) == 0o644
+        assert stat.S_IMODE(beside(target, ".journal").stat().st_mode) == 0o600
+    assert stat.S_IMODE(target.stat().st_mode) == 0o444
+
+
 def test_mode_of_a_new_file(tmp_path: Path) -> None:
     """The umask's."""
     before = os.umask(0o027)

@@ -89,7 +89,7 @@ def model(path: Path, tensors: int, side: int) -> Path:
 
 
 def begun(words: Sequence[str], told: Path) -> int:
-    """A child that runs a command; gives its process id once it begins. Its standard streams lead nowhere."""
+    """A child that runs a command; gives its process id once it begins. It says it to a file."""
     ready, tells = os.pipe()
     child = os.fork()
     if child:
@@ -99,9 +99,9 @@ def begun(words: Sequence[str], told: Path) -> int:
         return child
     code = 130  # an interrupt before the command begins
     try:
-        nowhere = os.open(os.devnull, os.O_RDWR)
+        said = os.open(told.with_name("said"), os.O_RDWR | os.O_CREAT | os.O_TRUNC)
         for stream in range(3):
-            os.dup2(nowhere, stream)
+            os.dup2(said, stream)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         logger = logging.getLogger("fourcc")
         logger.addHandler(_Teller(told))
@@ -129,7 +129,7 @@ def whole(words: Sequence[str], output: Path, told: Path) -> tuple[dict[str, byt
     """The files of a run that nothing interrupts, and its seconds."""
     start = time.perf_counter()
     code = finished(begun(words, told))
-    assert code == 0, code
+    assert code == 0, told.with_name("said").read_text()
     return files_of(output.parent), time.perf_counter() - start
 
 
@@ -169,7 +169,7 @@ def killed_or_done(words: Sequence[str], told: Path, moments: random.Random, lon
     os.kill(child, moments.choice(SIGNALS))
     code = finished(child)
     counts.kills += code is None
-    assert code in {None, 0}, code
+    assert code in {None, 0}, told.with_name("said").read_text()
 
 
 def main() -> int:
