@@ -66,6 +66,7 @@ def convert(  # noqa: PLR0913 - one an option
     pre: options.Pre = None,
     feedback: options.Feedback = None,
     damping: options.Damping = None,
+    no_feedback_for: options.NoFeedbackFor = None,
     dry_run: options.DryRun = False,
     memory: Memory = None,
     resume: Resume = False,
@@ -80,7 +81,7 @@ def convert(  # noqa: PLR0913 - one an option
     Each tensor is stored in the format that a policy gives it.
     """
     asked = budget_options.AskedBudget(budget, text, tags, pins, documents)
-    rules = _AskedRules(policy, recipe, formats, calibration, activations, include, exclude, pre)
+    rules = _AskedRules(policy, recipe, formats, calibration, activations, include, exclude, no_feedback_for, pre)
     how = AskedExecution(threads=threads, memory=memory, resume=resume, force=force, cluster=cluster)
     asked.check(rules.given | how.beyond_one_run | {"--dry-run": dry_run})
     work = ConversionOptions(source, output, tokenizer, feedback, damping, dry_run, how, quiet, as_json)
@@ -98,12 +99,13 @@ class _AskedRules:
     activations: Literal["static"] | None
     include: list[str] | None
     exclude: list[str] | None
+    no_feedback_for: list[str] | None
     pre: str | None
 
     @property
     def given(self) -> dict[str, object]:
         """The options by their names."""
-        named = {f"--{name}": value for name, value in attrs.asdict(self).items()}
+        named = {f"--{name.replace('_', '-')}": value for name, value in attrs.asdict(self).items()}
         return {"--format": named.pop("--formats"), **named}
 
     def planned(self, opened: Source, settings: Feedback | None) -> Plan:
@@ -119,6 +121,7 @@ class _AskedRules:
             exclude=self.exclude or (),
             calibration=_opened(self.calibration),
             feedback=settings,
+            no_feedback_for=self.no_feedback_for or (),
             activations=self.activations,
         )
         planned.refuse_unmet()
@@ -148,6 +151,7 @@ def _by_rules(rules: _AskedRules, work: ConversionOptions) -> None:
         planned = rules.planned(opened, settings)
         terminal.notes(planned.notes, quiet=work.quiet)
         if work.dry_run:
+            work.how.refuse_unfit(planned)
             return plan_table.show(planned, as_json=work.as_json)
         if output is None:
             raise UsageError("convert needs an output", hint="Add -o FILE, or --dry-run.")

@@ -97,11 +97,12 @@ def export(  # noqa: PLR0913 - one an option
         terminal.notes(opened.notes, quiet=quiet)
         planned = plan_export(opened, kind, rules, include or (), exclude or (), instead=instead or "", group=group)
         terminal.notes(planned.layout.notes, quiet=quiet)
+        how = AskedExecution(threads=threads, memory=memory, resume=resume, force=force)
         if dry_run:
+            how.refuse_unfit(planned)
             return plan_table.show(planned, as_json=as_json)
         if output is None:
             raise UsageError("export needs an output", hint="Add -o FILE, or --dry-run.")
-        how = AskedExecution(threads=threads, memory=memory, resume=resume, force=force)
         result, progress = _carried_out(planned, output, [policy] if policy else [], how, quiet=quiet)
     return (_show_document if as_json else _show)(output, planned, result, progress, quiet=quiet)
 

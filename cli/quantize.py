@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fourcc.cli.render import plan_table, quantize_tables, terminal
 from fourcc.cli.shared import budget_options, completion, options
 from fourcc.cli.shared.budget_options import BudgetStages
+from fourcc.cli.shared.execution_options import Memory
 from fourcc.cli.shared.feedback_options import feedback_choice
 from fourcc.errors import UsageError
 
@@ -93,12 +94,14 @@ def quantize(  # noqa: PLR0913 - one an option
     pins: budget_options.Pins = None,
     feedback: options.Feedback = None,
     damping: options.Damping = None,
+    no_feedback_for: options.NoFeedbackFor = None,
     to: To = None,
     instead: As = None,
     shard: options.ShardSize = None,
     tokenizer: options.Tokenizer = None,
     pre: options.Pre = None,
     dry_run: options.DryRun = False,
+    memory: Memory = None,
     force: options.Force = False,
     threads: options.Threads = None,
     quiet: options.Quiet = False,
@@ -109,7 +112,8 @@ def quantize(  # noqa: PLR0913 - one an option
 
     given = {"format": formats, "recipe": recipe, "policy": policy, "size": size, "budget": budget}
     choice = feedback_choice(feedback, damping)
-    asked = _request(given, calibration, text, tags, pins, choice, documents=documents, instead=instead or "")
+    further = {"documents": documents, "instead": instead or "", "no_feedback_for": tuple(no_feedback_for or ())}
+    asked = _request(given, calibration, text, tags, pins, choice, further, memory)
     container = _container(output, asked, to, shard, dry_run=dry_run)
     with ExitStack() as stack:
         stages = BudgetStages(stack, quiet=quiet)
@@ -118,20 +122,20 @@ def quantize(  # noqa: PLR0913 - one an option
         return _show(work, quiet=quiet, as_json=as_json) if dry_run else _do(work, stages, force, quiet, as_json)
 
 
-def _request(  # noqa: PLR0913 - the options
+def _request(  # noqa: PLR0913, PLR0917 - the options
     given: Mapping[str, object],
     calibration: Path | None,
     text: Path | None,
     tags: str | None,
     pins: list[str] | None,
     feedback: str | Feedback | None,
-    *,
-    documents: bool,
-    instead: str,
+    further: Mapping[str, Any],
+    memory: str | None,
 ) -> Quantization:
     """The request that the options make. Raises UsageError where they contradict each other."""
     from fourcc.calibration.pins import as_pins
     from fourcc.calibration.reading import open_calibration
+    from fourcc.policy.amounts import memory_cap
     from fourcc.quantizing.request import Quantization, feedback_for, rules_or_budget
 
     rules, budget = rules_or_budget(given, "--")
@@ -143,8 +147,8 @@ def _request(  # noqa: PLR0913 - the options
         tags,
         as_pins(pins or ()),
         feedback_for(feedback, budget),
-        documents,
-        instead,
+        memory=memory_cap(memory, "--memory"),
+        **further,
     )
     asked.check("--")
     return asked

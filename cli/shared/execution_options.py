@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import attrs
 import typer
 
-from fourcc.errors import UsageError
-
 if TYPE_CHECKING:
+    from fourcc.conversion.plan import Plan
     from fourcc.execution import Execution
+    from fourcc.exporters.export import ExportPlan
     from fourcc.progress import OnProgress
 
 Memory = Annotated[
@@ -23,21 +23,6 @@ Cluster = Annotated[
         "--cluster", metavar="ADDRESS", help="Spread the work with dask: tcp://HOST:8786, or local:4 for 4 processes."
     ),
 ]
-
-
-def memory_bytes(text: str | None) -> int | None:
-    """The bytes that ``--memory`` spells; None where it is not given. Raises UsageError."""
-    from fourcc.policy.amounts import amount
-
-    if text is None:
-        return None
-    try:
-        number = int(amount(text))
-    except ValueError as error:
-        raise UsageError("no amount of memory is spelled so", found=repr(text), expected="2GB, 500MB, 2GiB") from error
-    if number < 1:
-        raise UsageError("bad value of --memory", found=text, expected="at least a byte")
-    return number
 
 
 @attrs.frozen(kw_only=True)
@@ -58,11 +43,19 @@ class AskedExecution:
     def execution(self, progress: OnProgress | None) -> Execution:
         """How the work is carried out. Raises UsageError for an option that is wrong."""
         from fourcc.execution import Execution
+        from fourcc.policy.amounts import memory_cap
 
         return Execution(
             threads=self.threads,
-            memory=memory_bytes(self.memory),
+            memory=memory_cap(self.memory, "--memory"),
             resume=self.resume,
             anew=self.force,
             progress=progress,
         )
+
+    def refuse_unfit(self, planned: Plan | ExportPlan) -> None:
+        """Raises UsageError where the work would be refused: a dry run tells it too."""
+        from fourcc.conversion.memory_need import Room
+
+        if self.memory is not None:
+            Room.of(planned, self.execution(None)).refuse_unfit()

@@ -26,6 +26,7 @@ from fourcc.files.read import ReadFile, identity
 from fourcc.files.write import AtomicFile, check_name, check_space, check_target
 from fourcc.format import Aids
 from fourcc.policy import Policy
+from fourcc.policy.amounts import memory_cap
 from fourcc.progress import OnProgress, counter
 from fourcc.records import Records
 from fourcc.sources import open_source
@@ -85,9 +86,11 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
     exclude: Iterable[str] = (),
     aids: Mapping[str, Aids] | None = None,
     feedback: str | Feedback | None = None,
+    no_feedback_for: Iterable[str] = (),
     calibration: CalibrationData | None = None,
     activations: Literal["static"] | None = None,
     threads: int | None = None,
+    memory: int | str | None = None,
     force: bool = False,
     progress: OnProgress | None = None,
 ) -> Result:
@@ -106,10 +109,13 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
         aids: calibration data by tensor name.
         feedback: ``"gptq"``, or the settings: chooses codes with error feedback in tensors that have a `hessian`, but
             not in embeddings.
+        no_feedback_for: globs of roles, such as ``"ffn.down"``, whose tensors are encoded without error feedback.
         calibration: a calibration file of this model, opened by `fourcc.open_calibration`, or llama.cpp's importance
             matrix; encoders that can use it weigh errors by it.
         activations: ``static``: store ranges of activations, from the calibration; None: those that the source has.
         threads: None: ``FOURCC_THREADS``, or the cores that the process may use. The bytes do not depend on it.
+        memory: the most bytes of resident memory that this process takes, such as ``"2GB"``; what cannot be converted
+            in them is refused before anything is written. None: no cap. The bytes do not depend on it.
         force: replace an existing output.
         progress: called after every tile.
 
@@ -133,10 +139,12 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
             aids=aids,
             calibration=calibration,
             feedback=feedback,
+            no_feedback_for=no_feedback_for,
             activations=activations,
         )
         planned.refuse_unmet()
-        return execute(planned, target, Execution(threads=threads, anew=force, progress=progress))
+        how = Execution(threads=threads, memory=memory_cap(memory), anew=force, progress=progress)
+        return execute(planned, target, how)
 
 
 def execute(planned: Plan, target: Path | AtomicFile, how: Execution | None = None) -> Result:
@@ -150,7 +158,7 @@ def execute(planned: Plan, target: Path | AtomicFile, how: Execution | None = No
 
 
 def _execute(planned: Plan, output: AtomicFile, how: Execution) -> Result:
-    source, room = planned.source, Room(planned.steps, how)
+    source, room = planned.source, Room.of(planned, how)
     room.begin()
     stamps = [identity(path) for path in source.files]
     check_space(output.target, planned.file_bytes)

@@ -25,6 +25,14 @@ SHOWN = 8  # tensors in a message
 _log = logging.getLogger(__name__)
 
 
+class Planned(Protocol):
+    """A plan of a conversion, or of an export, which has `gathered` too: tensor -> bytes that it gathers."""
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The tensors."""
+
+
 @attrs.frozen(eq=False)
 class Room:
     """The memory that a conversion may take, and that it would; without a cap it is not asked what tensors need.
@@ -38,6 +46,11 @@ class Room:
     steps: Sequence[Step]
     how: Execution = attrs.field(factory=Execution)
     gathered: Mapping[str, int] = attrs.field(factory=dict)
+
+    @classmethod
+    def of(cls, planned: Planned, how: Execution | None = None) -> Room:
+        """The room of a planned conversion or export."""
+        return cls(planned.steps, how or Execution(), getattr(planned, "gathered", {}))
 
     @property
     def cap(self) -> int | None:
@@ -153,14 +166,6 @@ def _size(nbytes: int) -> str:
     return f"{-(-nbytes // MB)} MB"
 
 
-class Planned(Protocol):
-    """A plan of a conversion or of an export."""
-
-    @property
-    def steps(self) -> tuple[Step, ...]:
-        """The tensors."""
-
-
 def peak_bytes(planned: Planned, how: Execution | None = None) -> int:
     """The most resident memory that a conversion will take, in bytes; never less than it then takes.
 
@@ -172,4 +177,4 @@ def peak_bytes(planned: Planned, how: Execution | None = None) -> int:
         planned: the conversion.
         how: threads and cap; None: as many threads as there are cores, and no cap.
     """
-    return Room(planned.steps, how or Execution()).peak
+    return Room.of(planned, how).peak

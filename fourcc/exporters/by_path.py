@@ -12,6 +12,7 @@ from fourcc.exporters.export import ExportResult, check_targets, execute_export,
 from fourcc.exporters.folder_options import folder_options
 from fourcc.exporters.forced_pre import with_pre
 from fourcc.policy import Policy
+from fourcc.policy.amounts import memory_cap
 from fourcc.progress import OnProgress
 from fourcc.sources import open_source
 
@@ -32,6 +33,7 @@ def export(  # noqa: PLR0913 - keyword-only, one an option of the command
     group: int | None = None,
     max_shard_size: str | None = None,
     threads: int | None = None,
+    memory: int | str | None = None,
     force: bool = False,
     progress: OnProgress | None = None,
 ) -> ExportResult:
@@ -52,6 +54,8 @@ def export(  # noqa: PLR0913 - keyword-only, one an option of the command
         group: weights that share a scale, where the kind lets that be chosen.
         max_shard_size: of a folder's files, such as ``"2GB"``; None: 5GB.
         threads: None: ``FOURCC_THREADS``, or the cores that the process may use. The bytes do not depend on it.
+        memory: the most bytes of resident memory that this process takes, such as ``"2GB"``; what cannot be exported in
+            them is refused before anything is written. None: no cap.
         force: replace an existing output.
         progress: called after every tile.
 
@@ -66,4 +70,5 @@ def export(  # noqa: PLR0913 - keyword-only, one an option of the command
     with open_source(source, tokenizer) as opened:
         planned = plan_export(with_pre(opened, pre), kind, rules, include, exclude, instead=instead, group=group)
         targets = check_targets(planned, Path(output), (), force=force)
-        return execute_export(planned, targets, Execution(threads=threads, anew=force, progress=progress))
+        how = Execution(threads=threads, memory=memory_cap(memory), anew=force, progress=progress)
+        return execute_export(planned, targets, how)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -18,7 +18,9 @@ from fourcc.calibration.rehearsal import rehearse
 from fourcc.calibration.to_budget import best_within
 from fourcc.calibration.two_texts import two_texts
 from fourcc.conversion.convert import execute
+from fourcc.conversion.memory_need import Room
 from fourcc.conversion.plan import plan
+from fourcc.conversion.without_feedback import refuse_unknown_roles
 from fourcc.errors import PolicyError, UsageError
 from fourcc.execution import Execution
 from fourcc.exporters.export import check_targets, execute_export, exported_bytes, fitted_plan, laid_out, plan_export
@@ -90,9 +92,12 @@ class QuantizationWork:
     def shown(self) -> tuple[Plan | ExportPlan, tuple[str, ...]]:
         """The plan of what the rules would write, and notes; nothing is written."""
         planned = self.planned(self.asked.calibration)
+        how = Execution(threads=self.means.threads, memory=self.asked.memory)
         if self.container.kind is None:
+            Room.of(planned, how).refuse_unfit()
             return planned, planned.notes
         exported = laid_out(planned, self.container.kind)
+        Room.of(exported, how).refuse_unfit()
         return exported, tuple(dict.fromkeys([*planned.notes, *exported.layout.notes]))
 
     def done(self, *, force: bool) -> Quantized:
@@ -114,14 +119,20 @@ class QuantizationWork:
         assert rules is not None
         if calibration is None and self.asked.text is not None:
             feedback = None  # shapes alone are looked at: its Hessians come later
+        later = self.asked.feedback is not None and feedback is None
+        given: dict[str, Any] = {
+            "calibration": calibration,
+            "feedback": feedback,
+            "no_feedback_for": () if later else self.asked.no_feedback_for,
+        }
         if kind is None:
-            planned = plan(self.source, rules, calibration=calibration, feedback=feedback)
+            planned = plan(self.source, rules, **given)
             planned.refuse_unmet()
+            refuse_unknown_roles(planned.steps, self.asked.no_feedback_for)
             return planned
         _refuse_decoding(self.source, kind, rules)
-        planned = fitted_plan(
-            self.source, kind, rules, instead=self.asked.instead, calibration=calibration, feedback=feedback
-        )
+        planned = fitted_plan(self.source, kind, rules, instead=self.asked.instead, **given)
+        refuse_unknown_roles(planned.steps, self.asked.no_feedback_for)
         unmet = planned.unmet_by(lambda: laid_out(planned, kind).file_bytes)
         if unmet:
             raise PolicyError(unmet, file=rules.file)
@@ -231,7 +242,8 @@ class QuantizationWork:
         return check_targets(planned, self.container.output, self._read(), force=force)
 
     def _how(self) -> Execution:
-        return Execution(threads=self.means.threads, progress=self.means.stage("writing", "weights"))
+        progress = self.means.stage("writing", "weights")
+        return Execution(threads=self.means.threads, memory=self.asked.memory, progress=progress)
 
 
 def opened_work(

@@ -177,7 +177,7 @@ class OneOf:
 class Turned:
     """Reads matrices of plain numbers with columns for rows.
 
-    A row needs all stored rows, so the last matrix is kept until all of its rows were read, or another one is asked for.
+    A row needs all stored rows, so the last matrix is kept until all its rows were read, or another is asked for.
 
     Attributes:
         stored: reads the rows as they are in the file.

@@ -16,9 +16,14 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
+
+if TYPE_CHECKING:
+    from fourcc.format import Aids
+    from fourcc.sources.source import Source
 
 ROOT = Path(__file__).resolve().parents[2]
 PATTERN = 1 << 20  # random weights, repeated
@@ -107,13 +112,12 @@ def carry_out(case: Case) -> Outcome:
         given = {"aids": _made_up(source), "feedback": "gptq"} if case.hessians else {}
         if case.kind:
             planned = plan_export(source, kind_of(Path(case.output), case.kind), rules)
-            gathered = planned.layout.gathered
         else:
-            planned, gathered = plan(source, rules, **given), {}
-        before, free = resident_bytes(), Room(planned.steps, Execution(threads=case.threads), gathered)
+            planned = plan(source, rules, **given)
+        before, free = resident_bytes(), Room.of(planned, Execution(threads=case.threads))
         cap = free.least + MB if case.least else case.cap
         how = Execution(threads=case.threads, memory=cap, anew=True)
-        predicted = Room(planned.steps, how, gathered).peak
+        predicted = Room.of(planned, how).peak
         if case.kind:
             execute_export(planned, check_targets(planned, Path(case.output), force=True), how)
         else:
@@ -121,7 +125,7 @@ def carry_out(case: Case) -> Outcome:
     return Outcome(before, predicted, peak_resident_bytes())
 
 
-def _made_up(source):
+def _made_up(source: Source) -> dict[str, Aids]:
     """A Hessian for each matrix."""
     from fourcc.format import Aids
 

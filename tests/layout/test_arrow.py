@@ -9,7 +9,19 @@ from tests.layout.source import modules, nodes_of
 
 # Lowest layer first; a module imports only from layers below its own. Lazy imports count.
 LAYERS = [
-    {"arrays", "errors", "metrics", "kernels", "dtypes", "installation", "naming", "progress", "resident", "settings", "tags"},
+    {
+        "arrays",
+        "errors",
+        "metrics",
+        "kernels",
+        "dtypes",
+        "installation",
+        "naming",
+        "progress",
+        "resident",
+        "settings",
+        "tags",
+    },
     {"drawing", "files", "geometry", "networks", "threads"},
     {"example", "execution", "part", "records"},
     {"exchange", "matrix_view", "packing", "spec"},
