@@ -92,19 +92,24 @@ def export(  # noqa: PLR0913 - one an option
     from fourcc.sources import open_source
 
     rules, kind = _asked(output, to, shard, policy, formats, recipe)
+    how = AskedExecution(threads=threads, memory=memory, resume=resume, force=force)
     with open_source(source, tokenizer) as came:
         opened = with_pre(came, pre)
         terminal.notes(opened.notes, quiet=quiet)
         planned = plan_export(opened, kind, rules, include or (), exclude or (), instead=instead or "", group=group)
         terminal.notes(planned.layout.notes, quiet=quiet)
-        how = AskedExecution(threads=threads, memory=memory, resume=resume, force=force)
         if dry_run:
-            how.refuse_unfit(planned)
-            return plan_table.show(planned, as_json=as_json)
+            return _show_plan(planned, how, as_json=as_json)
         if output is None:
             raise UsageError("export needs an output", hint="Add -o FILE, or --dry-run.")
         result, progress = _carried_out(planned, output, [policy] if policy else [], how, quiet=quiet)
     return (_show_document if as_json else _show)(output, planned, result, progress, quiet=quiet)
+
+
+def _show_plan(planned: ExportPlan, how: AskedExecution, *, as_json: bool) -> None:
+    """The plan, unless it would be refused."""
+    how.refuse_unfit(planned)
+    plan_table.show(planned, as_json=as_json)
 
 
 def _carried_out(

@@ -109,7 +109,7 @@ class Room:
     def _refusal(self, unfit: Sequence[StepNeed]) -> UsageError:
         each = listed((f"{need.name!r} needs {_size(self.base + need.least)}" for need in unfit), SHOWN)
         count = "a tensor does" if len(unfit) == 1 else f"{len(unfit)} tensors do"
-        fed = " Or leave error feedback out of them: --no-feedback-for ROLE." * any(need.fed for need in unfit)
+        fed = " Or leave error feedback out: --no-feedback-for ROLE." * any(need.fed for need in unfit)
         return UsageError(
             f"{count} not fit the cap on memory: {each}",
             found=f"--memory of {_size(self.cap or 0)}",
