@@ -111,7 +111,7 @@ def test_a_task_without_room_waits_for_all_before_it() -> None:
 
     tasks = (Task(lambda number=number: run(number), 1, 1, 0 if number == 5 else 100) for number in range(10))
     for number in in_order(tasks, 4, 1000):
-        taken.append(number)
+        taken.append(number)  # noqa: PERF402 - tasks look at it meanwhile
     assert taken == list(range(10))
     assert seen == [[0, 1, 2, 3, 4]]
 
@@ -245,7 +245,7 @@ def test_a_role_without_a_hessian_has_no_feedback_to_leave_out() -> None:
     """The tensor is there, its Hessian is not."""
     asked = planned("Q4_K", fed=True)
     aids = {asked.steps[0].source.name: asked.steps[0].aids}
-    with pytest.raises(UsageError, match="'attention.k' has no tensor with error feedback, expected attention.q"):
+    with pytest.raises(UsageError, match=r"'attention.k' has no tensor with error feedback, expected attention.q"):
         plan(asked.source, asked.policy, aids=aids, feedback="gptq", no_feedback_for=["attention.k"])
 
 
