@@ -111,9 +111,8 @@ def quantize(  # noqa: PLR0913 - one an option
     from fourcc.quantizing.work import QuantizationMeans, opened_work
 
     given = {"format": formats, "recipe": recipe, "policy": policy, "size": size, "budget": budget}
-    choice = feedback_choice(feedback, damping)
     further = {"documents": documents, "instead": instead or "", "no_feedback_for": tuple(no_feedback_for or ())}
-    asked = _request(given, calibration, text, tags, pins, choice, further, memory)
+    asked = _request(given, calibration, text, tags, pins, feedback_choice(feedback, damping), further, memory)
     container = _container(output, asked, to, shard, dry_run=dry_run)
     with ExitStack() as stack:
         stages = BudgetStages(stack, quiet=quiet)

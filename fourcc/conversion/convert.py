@@ -128,6 +128,7 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
         FourccError: see `fourcc.errors`; the output is then as it was.
     """
     rules = Policy.chosen(format=format, recipe=recipe, policy=policy)
+    how = Execution(threads=threads, memory=memory_cap(memory), anew=force, progress=progress)
     check_name(Path(output))
     with open_source(Path(source), None if tokenizer is None else Path(tokenizer)) as opened:
         target = check_target(Path(output), opened.all_files, force=force)
@@ -143,7 +144,6 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
             activations=activations,
         )
         planned.refuse_unmet()
-        how = Execution(threads=threads, memory=memory_cap(memory), anew=force, progress=progress)
         return execute(planned, target, how)
 
 

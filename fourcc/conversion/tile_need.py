@@ -17,7 +17,7 @@ import numpy as np
 from fourcc.block_encoding import BATCH, OF_BLOCKS
 from fourcc.dtypes import itemsize, numpy_dtype
 from fourcc.errors import FourccError
-from fourcc.feedback.correction import TOGETHER, rows_together
+from fourcc.feedback.correction import rows_together
 from fourcc.feedback.feedback import Feedback
 from fourcc.format import Aids, Format
 from fourcc.geometry import Geometry
@@ -25,9 +25,11 @@ from fourcc.matrix_encoder import MatrixEncoder
 from fourcc.settings import Params
 
 TRIAL = 1 << 16  # weights of a trial
+FED_TRIAL = 1 << 14  # with error feedback
 COLUMNS = 256  # of a trial, at least
 KEPT = 17  # bytes for a weight: the original, its copy or its mask, what is decoded, and differences in float64
 FED = 60  # likewise with error feedback: the weights and the errors in float64, codes in int64
+LEVEL = 8  # bytes for each level of a weight, with the copy in the kernel's order
 UNKNOWN = 256  # bytes for a weight where a trial fails: the conversion will tell why
 
 Items = tuple[tuple[str, object], ...]
@@ -68,7 +70,8 @@ def encoding_bytes(
     weights, bytes_each = rows * cols, _encoding(fmt, _items(params), _items(options), feedback)
     kept = KEPT if feedback is None else FED
     if feedback is not None:
-        at_once = cols * min(rows, rows_together(fmt, cols) or rows)
+        levels = max(2, (bytes_each - kept) // LEVEL)
+        at_once = cols * min(rows, rows_together(fmt, cols, levels) or rows)
     else:
         at_once = min(weights, BATCH) if all(part.reach in OF_BLOCKS for part in fmt.parts) else weights
     return kept * weights + max(0, bytes_each - kept) * at_once
@@ -98,7 +101,7 @@ def _decoding(fmt: Format, params: Items) -> int:
 @lru_cache(256)
 def _encoding(fmt: Format, params: Items, options: Items, feedback: Feedback | None) -> int:
     """Bytes for a weight that encoding and measuring takes."""
-    geom = _trial_geometry(fmt, dict(params), TRIAL if feedback is None else TOGETHER)
+    geom = _trial_geometry(fmt, dict(params), TRIAL if feedback is None else FED_TRIAL)
     w = np.sin(np.arange(geom.rows * geom.cols, dtype=np.float32) * 2.4).reshape(geom.rows, geom.cols)
     aids = Aids(np.ones(geom.cols, np.float32), np.eye(geom.cols, dtype=np.float32))
     encoder = MatrixEncoder(fmt, geom, dict(options), aids, feedback=feedback)

@@ -100,7 +100,7 @@ def test_tasks_hold_no_more_than_their_room() -> None:
 
 
 def test_a_task_without_room_waits_for_all_before_it() -> None:
-    """Those before it have ended, and their results were taken."""
+    """All others have ended, and their results were taken."""
     taken: list[int] = []
     seen: list[list[int]] = []
 
@@ -131,9 +131,10 @@ def test_one_factor_is_in_memory_at_a_time(tmp_path: Path, monkeypatch: pytest.M
     from fourcc.feedback import correction
     from fourcc.feedback.factor import factored
 
-    monkeypatch.setattr(correction, "factored", counted)
     asked = planned("Q4_K", (1200, 256), 4, fed=True)
-    execute(asked, tmp_path / "a.bin", Execution(threads=threads, memory=least(asked, threads)))
+    how = Execution(threads=threads, memory=least(asked, threads))
+    monkeypatch.setattr(correction, "factored", counted)
+    execute(asked, tmp_path / "a.bin", how)
     assert len(alive) == 4
     assert most == [1]
 
@@ -178,7 +179,8 @@ def test_a_factor_that_does_not_fit_is_refused_with_what_leaves_it_out() -> None
     source = Source(Path("memory"), "memory", (SourceTensor.of_array(name, weights),), ())
     aids = {name: Aids(None, np.broadcast_to(np.float32(1), (cols, cols)))}
     asked = plan(source, Policy.shorthand("Q4_K"), aids=aids, feedback="gptq")
-    room = Room.of(asked, Execution(threads=1, memory=500 * MB))
+    base = Room.of(asked, Execution(threads=1)).base
+    room = Room.of(asked, Execution(threads=1, memory=base + 300 * MB))
     assert room.needs[0].beside > 8 * cols * cols
     with pytest.raises(
         UsageError, match=r"a tensor does not fit .* Or leave error feedback out: --no-feedback-for ROLE."
