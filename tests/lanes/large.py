@@ -92,7 +92,7 @@ def write_policy(folder: Path) -> Path:
         f'[[rule]]\nmatch = "layer.{k}.weight"\ntag = "{MIXED[k % len(MIXED)]}"\noptional = true\n' for k in range(64)
     ]
     path = folder / "mixed.toml"
-    path.write_text("version = 1\n" + "".join(rules) + '[[rule]]\nmatch = "*"\ntag = "Q8_0"\n')
+    path.write_text("version = 1\n" + "".join(rules))
     return path
 
 

@@ -29,6 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PATTERN = 1 << 20  # random weights, repeated
 MB = 10**6
 SHAPES = ((2048, 2048), (64, 32768), (32768, 64))
+FED = (512, 1024)  # with error feedback, and of exports
 THREADS = (1, 2, 8)
 EXPORTS = {"awq": "Q4_Z", "gptq": "Q4_Z", "compressed-tensors": "Q4_Z", "gguf": "Q4_K"}
 
@@ -151,10 +152,10 @@ def cases(folder: Path, tags: Iterable[str]) -> Iterator[Case]:
                 yield Case(str(source), made, tag, threads)
             yield Case(str(source), made, tag, THREADS[-1], least=True)
             yield Case(made, str(folder / "out.bin"), "Q8_0", THREADS[-1])
-            if cols <= SHAPES[0][1]:
-                yield Case(str(source), made, tag, 2, hessians=True)
-                yield Case(str(source), made, tag, 2, hessians=True, least=True)
-    source = write_source(folder / "linear.safetensors", SHAPES[0])
+    source = write_source(folder / "linear.safetensors", FED)
+    for tag in (tag for tag in tags if registry[tag].encode is not None):
+        for least in (False, True):
+            yield Case(str(source), str(folder / "fed.bin"), tag, 2, hessians=True, least=least)
     for kind, tag in EXPORTS.items():
         if tag in tags:
             yield Case(str(source), str(folder / kind), tag, 2, kind=kind)
