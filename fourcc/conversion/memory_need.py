@@ -99,7 +99,7 @@ class Room:
         if self.cap is None:
             return
         if self.base >= self.cap:
-            what = "the cap on memory is below what this process takes before a tensor is read"
+            what = f"the cap on memory is below the {_size(self.base)} that this process takes before a tensor is read"
             hint = "Raise --memory. `fourcc cache build` compiles kernels beforehand, which else counts."
             raise UsageError(what, found=_size(self.cap), expected=f"at least {_size(self.least)}", hint=hint)
         unfit = [need for need in self.needs if self.base + need.least > self.cap]

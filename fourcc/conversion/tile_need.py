@@ -25,6 +25,7 @@ from fourcc.matrix_encoder import MatrixEncoder
 from fourcc.settings import Params
 
 TRIAL = 1 << 16  # weights of a trial
+LARGE_TRIAL = 1 << 18  # for tiles that are encoded at once, which may be whole matrices
 FED_TRIAL = 1 << 14  # with error feedback
 COLUMNS = 256  # of a trial, at least
 KEPT = 17  # bytes for a weight: the original, its copy or its mask, what is decoded, and differences in float64
@@ -67,14 +68,25 @@ def encoding_bytes(
         rows: of the tile.
         cols: likewise.
     """
-    weights, bytes_each = rows * cols, _encoding(fmt, _items(params), _items(options), feedback)
-    kept = KEPT if feedback is None else FED
+    weights, trial = rows * cols, partial(_encoding, fmt, _items(params), _items(options), feedback)
     if feedback is not None:
-        levels = max(2, (bytes_each - kept) // LEVEL)
+        each = trial(FED_TRIAL)
+        levels = max(2, (each - FED) // LEVEL)
         at_once = cols * min(rows, rows_together(fmt, cols, levels) or rows)
-    else:
-        at_once = min(weights, BATCH) if all(part.reach in OF_BLOCKS for part in fmt.parts) else weights
-    return kept * weights + max(0, bytes_each - kept) * at_once
+        return FED * weights + max(0, each - FED) * at_once
+    if _in_batches(fmt):
+        each = trial(TRIAL)
+        at_once = min(weights, max(BATCH, prod((fmt.block[0] or rows, fmt.width(params) or cols))))
+        return KEPT * weights + max(0, each - KEPT) * at_once
+    if weights <= TRIAL:
+        return trial(TRIAL) * weights
+    each, further = trial(LARGE_TRIAL), 2 * trial(LARGE_TRIAL) - trial(LARGE_TRIAL // 2)  # for a weight beyond it
+    return each * min(weights, LARGE_TRIAL) + max(KEPT, further) * max(0, weights - LARGE_TRIAL)
+
+
+def _in_batches(fmt: Format) -> bool:
+    """Whether the encoder sees some blocks of a tile at a time, as `fourcc.block_encoding` cuts them."""
+    return all(part.reach in OF_BLOCKS for part in fmt.parts) and fmt.block != (1, 1)
 
 
 def _items(params: Params) -> Items:
@@ -99,9 +111,9 @@ def _decoding(fmt: Format, params: Items) -> int:
 
 
 @lru_cache(256)
-def _encoding(fmt: Format, params: Items, options: Items, feedback: Feedback | None) -> int:
-    """Bytes for a weight that encoding and measuring takes."""
-    geom = _trial_geometry(fmt, dict(params), TRIAL if feedback is None else FED_TRIAL)
+def _encoding(fmt: Format, params: Items, options: Items, feedback: Feedback | None, count: int) -> int:
+    """Bytes for a weight that encoding and measuring takes, in a tile of `count` weights."""
+    geom = _trial_geometry(fmt, dict(params), count)
     w = np.sin(np.arange(geom.rows * geom.cols, dtype=np.float32) * 2.4).reshape(geom.rows, geom.cols)
     aids = Aids(np.ones(geom.cols, np.float32), np.eye(geom.cols, dtype=np.float32))
     encoder = MatrixEncoder(fmt, geom, dict(options), aids, feedback=feedback)

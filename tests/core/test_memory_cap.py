@@ -152,7 +152,9 @@ def test_threads_without_a_tile_of_their_own_do_not_start() -> None:
 
 def test_a_cap_below_the_process_is_refused(tmp_path: Path) -> None:
     """With both numbers; nothing is written."""
-    with pytest.raises(UsageError, match=r"the cap on memory is below what .* found 5 MB, expected at least \d+ MB"):
+    with pytest.raises(
+        UsageError, match=r"the cap on memory is below the \d+ MB that .* found 5 MB, expected at least \d+ MB"
+    ):
         execute(planned("Q8_0"), tmp_path / "a.bin", Execution(memory=5 * MB))
     assert not list(tmp_path.iterdir())
 
