@@ -105,6 +105,12 @@ def kill(session: nox.Session) -> None:
 
 
 @nox.session
+def resume(session: nox.Session) -> None:
+    """Kill conversions and exports fifty times each, and go on with them."""
+    session.run("python", "-m", "tests.lanes.resume", "--kills", "50")
+
+
+@nox.session
 def decoders(session: nox.Session) -> None:
     """Make up 10,000 block decoders, and compile 1,000, which must mean the same in every way to run them."""
     session.run("python", "-m", "tests.lanes.decoders")
@@ -121,6 +127,18 @@ def large(session: nox.Session) -> None:
 def memory(session: nox.Session) -> None:
     """Compare the memory of conversions, in every format, with what is predicted."""
     session.run("python", "-m", "tests.lanes.memory", *session.posargs)
+
+
+@nox.session
+def sparse(session: nox.Session) -> None:
+    """Plan models of 140 and 400 GB in 5 seconds and 200 MB."""
+    session.run("python", "tests/lanes/sparse.py", *session.posargs)
+
+
+@nox.session
+def forecasts(session: nox.Session) -> None:
+    """Compare forecasts with what conversions and runs then take; `-- --write` puts the tables into the page."""
+    session.run("python", "tests/lanes/forecasts.py", *session.posargs)
 
 
 @nox.session

@@ -28,7 +28,8 @@ Examples:
 Kernels are compiled when they are first used, and kept. An entry is named by all that it depends on (its source, the
 compilers' versions, the processor), so it is never stale. Clearing costs the time to compile again, 10 to 60 s for a
 model.
-FOURCC_CACHE=FOLDER keeps them elsewhere."""
+Beside them a small file remembers how fast conversions and runs were here, for the forecasts of --dry-run.
+FOURCC_CACHE=FOLDER keeps both elsewhere."""
 BUILD_EPILOG = """\b
 Examples:
   fourcc cache build --format Q8_0,F16
@@ -59,6 +60,7 @@ def register(parent: typer.Typer) -> None:
 def cache(context: typer.Context, *, clear: Clear = False, as_json: Json = False) -> None:
     """Show, clear or build the compiled kernels on disk."""
     from fourcc import compute
+    from fourcc.rates.remembered import rate_files, remembered
 
     if context.invoked_subcommand is not None:
         if clear or as_json:
@@ -67,18 +69,25 @@ def cache(context: typer.Context, *, clear: Clear = False, as_json: Json = False
     folder, paths = compute.cache_folder(), compute.cache_entries()
     current, size = len(compute.current_entries()), sum(path.stat().st_size for path in paths)
     if clear:
-        _remove([*paths, *compute.cache_leftovers()])
-    not_kept = compute.why_not_kept()
+        _remove([*paths, *rate_files(), *compute.cache_leftovers()])
+    not_kept, rates = compute.why_not_kept(), len(remembered())
     if as_json:
-        counts = {"kernels": len(paths), "current": current, "bytes": size}
+        counts = {"kernels": len(paths), "current": current, "bytes": size, "rates": rates}
         json_documents.show("cache", {"folder": str(folder), **counts, "cleared": clear, "not_used": not_kept})
         return
     kernels = f"{len(paths)} ({current} of this version of fourcc on this processor)" if paths else "0"
-    tables.facts([("folder", str(folder)), ("kernels", kernels), ("size", units.plain_bytes(size))])
+    tables.facts(
+        [("folder", str(folder)), ("kernels", kernels), ("size", units.plain_bytes(size)), ("rates", _told(rates))]
+    )
     if clear:
         terminal.out("cleared")
     if not_kept is not None:
         tables.paragraph(f"not used: {not_kept}")
+
+
+def _told(rates: int) -> str:
+    """How many rates are remembered of this processor, for forecasts."""
+    return f"{rates} kinds of work, for forecasts" if rates else "none remembered"
 
 
 def _remove(paths: list[Path]) -> None:

@@ -189,6 +189,7 @@ def _talks(mode: str, script: ChatScript, system: str | None, *, special: bool) 
 
 
 def _generate(model: Model, settings: Settings, output: Output, prompt: str, *, special: bool) -> None:
+    from fourcc.forecasting.remembered_runs import remember_run
     from fourcc.models.generate import Speed
 
     speed, reason = Speed(), "error"
@@ -214,6 +215,7 @@ def _generate(model: Model, settings: Settings, output: Output, prompt: str, *, 
         raise
     finally:
         output.end(reason, speed)
+    remember_run(model, speed, settings.threads)
 
 
 def _talk(

@@ -26,7 +26,8 @@ from fourcc.feedback.way import Way, way_of
 from fourcc.format import Aids, Format, Original
 from fourcc.geometry import Geometry
 from fourcc.metrics import ErrorSums
-from fourcc.settings import Params
+from fourcc.rates.tally import timed
+from fourcc.settings import Params, complete
 from fourcc.threads import Once
 from fourcc.tiles import TILE_WEIGHTS, breach, decode_rows
 
@@ -69,6 +70,11 @@ class MatrixEncoder:
         init=False, default=attrs.Factory(lambda self: Once(self._bound), takes_self=True)
     )
 
+    @property
+    def work(self) -> str:
+        """The kind of work, for rates: the format, what steers its encoder, and options that are not its own choice."""
+        return encoding_work(self.format, self.options, self.aids, fed=self.feedback is not None)
+
     def prepare(self, reader: RowsReader) -> object:
         """The value of the format's `prepare`, which spans the matrix's tiles; None where there is none to compute.
 
@@ -104,6 +110,11 @@ class MatrixEncoder:
             NumericError: NaN or infinity in the weights, or weights too large for the format.
             PluginError: the format does not keep its contract.
         """
+        with timed(self.work, original.size, self.whole):
+            return self._tile(original, shared, first)
+
+    def _tile(self, original: Array, shared: object, first: int) -> tuple[Parts, ErrorSums]:
+        """As `tile`, untimed."""
         at = self.first_index + first * self.geom.cols
         self._refuse_nonfinite(original, first, self.reader)
         tile = _read_only(original, self.format.decoded)
@@ -199,6 +210,16 @@ class MatrixEncoder:
 
     def _breach(self, verb: str, got: object, expected: object = None) -> PluginError:
         return breach(self.format, verb, tensor=self.name, got=got, expected=expected)
+
+
+def encoding_work(fmt: Format, options: Params, aids: Aids, *, fed: bool) -> str:
+    """The name of the work of encoding that rates are kept for: ``encode Q4_K importance``."""
+    usual = complete(fmt.options, {})
+    chosen = (f"{name}={value}" for name, value in options.items() if usual.get(name) != value)
+    seen = aids.restricted(fmt.sees)
+    steered = ["importance"] * (seen.importance is not None) + ["hessian"] * (seen.hessian is not None)
+    fed = fed and aids.hessian is not None
+    return " ".join([f"encode {fmt.tag}", *steered, *["feedback"] * fed, *chosen])
 
 
 def way_of_plugin(fmt: Format, geom: Geometry, options: Params, tensor: str | None) -> Way | None:

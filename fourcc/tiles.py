@@ -19,6 +19,7 @@ from fourcc.errors import PluginError, breaches_as
 from fourcc.format import Format
 from fourcc.geometry import Geometry, split_shape
 from fourcc.plugins.registry import registry
+from fourcc.rates.tally import timed
 from fourcc.settings import Params
 from fourcc.spec import FormatSpec
 
@@ -175,6 +176,12 @@ def read_tile(tensor: StoredTensor, fmt: Format, matrix: int, first: int, last: 
     """The rows first..last of one of a tensor's matrices; `first` is a multiple of the block's rows."""
     geom = Geometry(last - first, split_shape(tensor.shape)[2], tensor.params)
     return Tile(tensor.name, fmt, geom, tensor.read(matrix, first, last), prod(tensor.shape))
+
+
+def decoded_tile(tensor: StoredTensor, fmt: Format, matrix: int, first: int, last: int, whole: int) -> Array:
+    """As `read_tile`, decoded; the time is counted for the rates of work on `whole` weights."""
+    with timed(f"decode {fmt.tag}", (last - first) * split_shape(tensor.shape)[2], whole):
+        return read_tile(tensor, fmt, matrix, first, last).decode()
 
 
 def decoded_rows(tensor: StoredTensor, fmt: Format, matrix: int, first: int, last: int) -> Array:

@@ -43,7 +43,7 @@ def share(text: str) -> tuple[int, int]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """What workers, and the commands that tests start, inherit; they are hundreds.
+    """Sets all that workers, and the commands that tests start, inherit; they are hundreds.
 
     numpy's BLAS has no threads: their start and end take 0.1 s of processor time in each process. Where Python is told
     to write no bytecode beside the sources, it is kept elsewhere: otherwise each worker would rewrite all asserts, and

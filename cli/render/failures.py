@@ -57,7 +57,13 @@ class Failure:
 
 
 def failure(error: BaseException) -> Failure:
-    """The failure that an error means to the user."""
+    """The failure that an error means to the user, with the notes that were added to it."""
+    found = _failure(error)
+    notes = (terminal.safe(note) for note in getattr(error, "__notes__", ()))
+    return attrs.evolve(found, details=(*found.details, *notes))
+
+
+def _failure(error: BaseException) -> Failure:
     if isinstance(error, FourccError):
         return _known(error)
     if memory_is_short(error):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from fourcc.cli.render import json_documents, tables, units
+from fourcc.cli.render import forecast_tables, json_documents, tables, units
 from fourcc.cli.render.cell_styles import by_bits
 from fourcc.cli.render.tables import Column
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from fourcc.conversion.pipeline import Step
     from fourcc.conversion.plan import Plan
     from fourcc.exporters.export import ExportPlan
+    from fourcc.forecasting.forecast import Forecast
 
 COLUMNS = (
     Column("tensor"),
@@ -26,10 +27,11 @@ COLUMNS = (
 )
 
 
-def show(plan: Plan | ExportPlan, *, as_json: bool) -> None:
-    """Writes a plan to stdout."""
+def show(plan: Plan | ExportPlan, forecast: Forecast | None = None, *, as_json: bool) -> None:
+    """Writes a plan to stdout, and what it will take."""
     if as_json:
-        json_documents.show("plan", document(plan))
+        told = {} if forecast is None else {"forecast": forecast_tables.document(forecast)}
+        json_documents.show("plan", {**document(plan), **told})
         return
     tables.show(COLUMNS, [_row(step) for step in plan.steps])
     bits = units.bits(_bits(plan))
@@ -37,6 +39,8 @@ def show(plan: Plan | ExportPlan, *, as_json: bool) -> None:
         f"total: {len(plan.steps)} tensors, {plan.weights} weights, {bits} bits per weight, "
         f"{units.plain_bytes(plan.nbytes)}; a file of about {units.short_bytes(plan.file_bytes)}"
     )
+    if forecast is not None:
+        forecast_tables.show(forecast)
 
 
 def document(plan: Plan | ExportPlan) -> dict[str, object]:

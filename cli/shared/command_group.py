@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
-from fourcc.cli.render import help_pages
+from fourcc.cli.render import help_pages, terminal
 from fourcc.cli.shared.suggestions import command_advice
 
 if TYPE_CHECKING:
     import typer
 
+OLD_NAMES = {"--max-shard-size": "--shard-size"}  # what options were called before; help shows the new name alone
 QUIET = ("--quiet", "-q")
 VERBOSE = ("--verbose", "-v")
 
@@ -26,13 +27,28 @@ class CommandGroup(help_pages.Group):
         for command in _leaves(self.commands):
             _add_common(command)
 
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - typer's click is not public
+        """Runs the command; what an interrupted one says of how it goes on is shown."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            for note in getattr(error, "__notes__", ()):
+                terminal.err(f"fourcc: {terminal.safe(note)}")
+            raise
+
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - typer's click is not public
         """The command that is named; an unknown word is refused with advice, where there is some."""
         word = args[0]
         known = word in self.commands or difflib.get_close_matches(word, self.commands, n=1)
         if not known and (advice := command_advice(word)) is not None:
             ctx.fail(f"No such command {word!r}: {advice}.")
-        return super().resolve_command(ctx, args)
+        return super().resolve_command(ctx, [word, *map(_renamed, args[1:])])
+
+
+def _renamed(word: str) -> str:
+    """The word of a command line, with an option's old name replaced; its value may stand behind a ``=``."""
+    name, equals, value = word.partition("=")
+    return f"{OLD_NAMES[name]}{equals}{value}" if name in OLD_NAMES else word
 
 
 def _leaves(commands: Mapping[str, object]) -> Iterator[TyperCommand]:

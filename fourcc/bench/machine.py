@@ -11,6 +11,7 @@ from pathlib import Path
 
 import attrs
 
+from fourcc.rates.processor import processor_name
 from fourcc.threads import thread_count
 
 PACKAGES = ("fourcc", "numpy", "numba", "llvmlite")
@@ -38,20 +39,7 @@ class Machine:
 def machine() -> Machine:
     """This machine."""
     system = f"{platform.system()} {platform.release()}"
-    return Machine(_cpu(), platform.machine(), os.cpu_count() or 1, thread_count(), system)
-
-
-def _cpu() -> str:
-    """The processor's model, from Linux's table of processors, else from Python."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    for line in lines:
-        key, _, value = line.partition(":")
-        if key.strip() in {"model name", "Model"} and value.strip():
-            return value.strip()
-    return platform.processor() or "unknown"
+    return Machine(processor_name(), platform.machine(), os.cpu_count() or 1, thread_count(), system)
 
 
 def last_level_cache(folder: Path = Path("/sys/devices/system/cpu/cpu0/cache")) -> int:

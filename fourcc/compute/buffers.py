@@ -66,13 +66,19 @@ class Sizes:
         """Positions that the caches have room for: whole tiles, since attention reads a tile at once."""
         return -(-self.context // TILE) * TILE
 
+    @property
+    def lengths(self) -> tuple[int, int]:
+        """Numbers of float32 that a layer's keys take, and its values."""
+        positions = self.kv_heads * self.room
+        keys, values = (-(-positions * width // 16) * 16 for width in (self.head, padded_head(self.head)))
+        return keys, values
+
     def caches(self, layers: int) -> list[tuple[Floats, Floats]]:
         """Arrays for the keys and the values of each layer; they take memory only where they are written to.
 
         All are in one allocation: numpy asks for huge pages if it is large, and caches of a few hundred positions are
         then read a third faster than from pages of 4 KiB.
         """
-        positions = self.kv_heads * self.room
-        keys, values = (-(-positions * width // 16) * 16 for width in (self.head, padded_head(self.head)))
+        keys, values = self.lengths
         pieces = zeros(layers * (keys + values), "<f4").reshape(layers, keys + values)
         return [(piece[:keys], piece[keys:]) for piece in pieces]

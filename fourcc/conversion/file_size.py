@@ -42,7 +42,7 @@ def file_bytes(source: Source, blobs: Mapping[str, bytes], steps: Iterable[Step]
     """
     offset, tensors, providers = HEAD_BYTES, [], dict[Provider, int]()
     for step in steps:
-        parts = _parts(step, offset)
+        parts = parts_from(step, offset)
         offset = aligned(parts[-1].offset + parts[-1].nbytes) if parts else offset
         provider = number_of(providers, provider_of(step))
         tensors.append(copied_record(step, parts, provider) if step.copied else _record(step, parts, provider))
@@ -64,8 +64,12 @@ def _record(step: Step, parts: tuple[PartRecord, ...], provider: int | None) -> 
     return new_record(step, parts, error, _aids(step), provider, feedback_record(step, lambda _: DIGEST))
 
 
-def _parts(step: Step, offset: int) -> tuple[PartRecord, ...]:
-    """The parts of a tensor, one after the other from an offset on, as the container's writer places them."""
+def parts_from(step: Step, offset: int) -> tuple[PartRecord, ...]:
+    """The parts of a tensor, one after the other from an offset on, as the container's writer places them.
+
+    Their checksums are stand-ins, and the length of a part of variable length is an estimate. The next tensor begins
+    behind the last part, at a multiple of `ALIGNMENT`.
+    """
     records = []
     for part in _copied_parts(step) if step.copied else _new_parts(step.source.shape, step.decision):
         records.append(part._replace(offset=offset, sums=_sums(part.nbytes)))

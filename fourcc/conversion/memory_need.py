@@ -133,15 +133,16 @@ class Room:
         Where a tensor holds something beside its tiles, neither tiles of another run meanwhile, nor does a factor stay.
 
         Args:
-            works: the tensors, in order, and their tasks.
+            works: tensors in order, all or some, and their tasks.
             forget: forgets the factors of Hessians.
         """
         held: Any = None  # a Hessian, or a tensor that has something else beside it
-        for number, (step, tasks) in enumerate(works):
+        needs = {} if self.cap is None else {need.name: need for need in self.needs}
+        for step, tasks in works:
             if self.cap is None:
                 yield from tasks
                 continue
-            need = self.needs[number]
+            need = needs[step.source.name]
             holds = (step.aids.hessian if need.fed else step) if need.beside else None
             for task in tasks:
                 size = need.tile.working if task.weights else 0

@@ -26,6 +26,7 @@ from fourcc.tiles import TILE_WEIGHTS, tile_bounds
 
 if TYPE_CHECKING:
     from fourcc.conversion.step import Step
+    from fourcc.policy import Decision
     from fourcc.tags import FourCC
 
 MB = 10**6
@@ -137,9 +138,12 @@ def base_bytes(steps: Sequence[Step], threads: int) -> int:
 def _each_once(steps: Iterable[Step]) -> Iterable[Step]:
     """One tensor for each way to read and to encode."""
     return {
-        (each.source.tag, str(each.source.params), each.decision.tag, str(each.decision), each.feedback): each
-        for each in steps
+        (each.source.tag, str(each.source.params), *_settings(each.decision), each.feedback): each for each in steps
     }.values()
+
+
+def _settings(decision: Decision) -> tuple[object, ...]:
+    return decision.tag, str(decision.params), str(decision.options)
 
 
 def _ready(step: Step) -> bool:

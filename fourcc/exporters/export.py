@@ -11,19 +11,27 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from fourcc.container.index import Provider
+from fourcc.conversion.done_tensors import journal_entry, notes_on, records_in, tensors_done
 from fourcc.conversion.measured_errors import lost
 from fourcc.conversion.memory_need import Room
 from fourcc.conversion.pipeline import Step, transcode
 from fourcc.conversion.plan import CalibrationData, Plan, plan
-from fourcc.errors import NumericError, PluginError, SourceError, UsageError
+from fourcc.errors import NumericError, PluginError, SourceError, UsageError, listed
 from fourcc.execution import Execution
+from fourcc.exporters.export_facts import export_facts
 from fourcc.exporters.fitting_formats import fitted_steps, replacement
 from fourcc.exporters.layout import ExportKind, Layout
+from fourcc.exporters.shards import others_of_name
 from fourcc.exporters.writing import Files, PlacedFile
 from fourcc.feedback.feedback import Feedback
+from fourcc.files.backing import use_whole
 from fourcc.files.folder_write import check_folder
+from fourcc.files.part_file import check_output, completed
+from fourcc.files.part_folder import completed_folder
+from fourcc.files.part_set import completed_set
 from fourcc.files.read import identity
-from fourcc.files.write import check_space, check_target
+from fourcc.files.unfinished import finished_record, refuse_sources
+from fourcc.files.write import check_space, check_target, real_path
 from fourcc.policy import Policy
 from fourcc.progress import counter
 from fourcc.sources.source import Source
@@ -31,10 +39,12 @@ from fourcc.sources.source import Source
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fourcc.container.index import ErrorRecord
+    from fourcc.container.index import ErrorRecord, TensorRecord
+    from fourcc.files.facts import Facts
 
 
 _log = logging.getLogger(__name__)
+SHOWN = 4  # names in a message
 
 
 @attrs.frozen(eq=False)
@@ -87,16 +97,20 @@ class ExportResult:
         path: the file.
         beside: further files that were written.
         errors: the errors of every tensor that was encoded, by its name in the file.
+        resumed: notes on unfinished work that was gone on with.
+        shards: the files that the output was cut into, `path` the first; empty where it is one, or a folder.
     """
 
     path: Path
     beside: tuple[Path, ...]
     errors: Mapping[str, ErrorRecord]
+    resumed: tuple[str, ...] = ()
+    shards: tuple[Path, ...] = ()
 
     @property
     def notes(self) -> list[str]:
-        """Notes on tensors whose error is so large that hardly anything is left of them."""
-        return lost(self.errors)
+        """Notes on unfinished work, and on tensors whose error is so large that hardly anything is left of them."""
+        return [*self.resumed, *lost(self.errors)]
 
 
 def plan_export(  # noqa: PLR0913 - keyword-only, one an option of the command
@@ -199,19 +213,42 @@ def _as_stored(step: Step) -> Step:
     return step
 
 
-def check_targets(planned: ExportPlan, output: Path, others: Iterable[Path] = (), *, force: bool) -> dict[Path, bytes]:
+def check_targets(
+    planned: ExportPlan, output: Path, others: Iterable[Path] = (), *, force: bool, resume: bool = False
+) -> dict[Path, bytes]:
     """The real paths that will be written, the file or folder first, and the contents of the files beside it.
 
-    Files that are made of the result have no contents yet. Raises as `fourcc.files.write.check_target` does, or
+    Files that are made of the result have no contents yet. Raises as `fourcc.files.part_file.check_output` does, or
     `fourcc.files.folder_write.check_folder`.
     """
     read, layout = (*planned.source.all_files, *others), planned.layout
     beside = {**layout.beside, **dict.fromkeys(layout.late, b"")}
+    if layout.shards and not planned.kind.folder:
+        return _check_cut(planned, output, read, beside, force=force, resume=resume)
     if layout.shards:
-        target = check_folder(output, read, (*layout.shards, *beside), force=force)
+        target = check_folder(output, read, (*layout.shards, *beside), force=force, resume=resume)
         return {target: b"", **{target / name: data for name, data in beside.items()}}
-    paths = {output: b"", **{output.with_name(name): data for name, data in beside.items()}}
-    return {check_target(path, read, force=force): data for path, data in paths.items()}
+    target = check_output(output, read, force=force, resume=resume)
+    mine = force or (resume and finished_record(target) is not None)  # they get their names before the output does
+    paths = {output.with_name(name): data for name, data in beside.items()}
+    return {target: b"", **{check_target(path, read, force=mine): data for path, data in paths.items()}}
+
+
+def _check_cut(
+    planned: ExportPlan, output: Path, read: Iterable[Path], beside: Mapping[str, bytes], *, force: bool, resume: bool
+) -> dict[Path, bytes]:
+    """The path that names shards which lie beside each other, and those of the files beside them, after all checks."""
+    target, read = real_path(output.parent) / output.name, tuple(read)
+    refuse_sources(target, read)
+    mine = force or (resume and finished_record(target) is not None)
+    for name in (target.name, *planned.layout.shards, *beside):
+        check_target(target.with_name(name), read, force=mine)
+    other = others_of_name(target, planned.layout.shards)
+    if other:
+        what = "files of another cut have this name, and would be taken for this model's"
+        hint = "Remove them, or write to another name."
+        raise UsageError(what, file=output, found=listed(other, SHOWN), hint=hint)
+    return {target: b"", **{target.with_name(name): data for name, data in beside.items()}}
 
 
 def execute_export(
@@ -219,39 +256,89 @@ def execute_export(
     targets: Mapping[Path, bytes],
     how: Execution | None = None,
 ) -> ExportResult:
-    """Carries out a plan; `targets` comes from `check_targets`.
+    """Carries out a plan, or goes on with it; `targets` comes from `check_targets`.
 
     Raises:
         FourccError: see `fourcc.errors`; no file is then changed.
     """
+    way, (target, *beside) = how or Execution(), targets
+    facts = export_facts(planned.source, planned.kind, planned.layout)
     try:
-        return _execute(planned, targets, how or Execution())
+        done = _done_before(planned, target, facts) if way.resume else None
+        if done is not None:
+            return _result(planned, target, beside, _errors(planned.steps, done))
+        return _execute(planned, targets, facts, way)
     except (NumericError, PluginError) as error:  # raised where the file's name is not known
         error.file = error.file or str(planned.source.path)
         raise
 
 
-def _execute(planned: ExportPlan, targets: Mapping[Path, bytes], how: Execution) -> ExportResult:
+def _done_before(planned: ExportPlan, target: Path, facts: Facts) -> list[TensorRecord] | None:
+    """The records of all tensors, where all was done before; else None."""
+    if _is_cut(planned):
+        found = completed_set(target, facts, _replaced(planned, [target]))
+        done = None if found is None else found[0]
+    else:
+        done = (completed_folder if planned.layout.shards else completed)(target, facts)
+    return None if done is None else list(records_in(planned.steps, done).values())
+
+
+def _is_cut(planned: ExportPlan) -> bool:
+    """Whether the output is several files beside each other."""
+    return bool(planned.layout.shards) and not planned.kind.folder
+
+
+def _replaced(planned: ExportPlan, targets: Iterable[Path]) -> list[Path]:
+    """The files that go when shards appear beside each other."""
+    target, *beside = targets
+    paths = [target, *(target.with_name(name) for name in planned.layout.shards), *beside]
+    return [path for path in paths if path.exists()]
+
+
+def _result(
+    planned: ExportPlan,
+    target: Path,
+    beside: Iterable[Path],
+    errors: Mapping[str, ErrorRecord],
+    said: Iterable[str] = (),
+) -> ExportResult:
+    shards = tuple(target.with_name(name) for name in planned.layout.shards) if _is_cut(planned) else ()
+    return ExportResult(shards[0] if shards else target, tuple(beside), errors, tuple(said), shards)
+
+
+def _execute(planned: ExportPlan, targets: Mapping[Path, bytes], facts: Facts, how: Execution) -> ExportResult:
+    source, (target, *beside) = planned.source, targets
     room = Room.of(planned, how)
     room.begin()
-    source, (target, *beside) = planned.source, targets
+    count = room.threads
     stamps = [identity(path) for path in source.files]
-    check_space(target, planned.file_bytes)
-    _log.info(
-        "writing %s with %d threads: %s, about %d bytes", target, room.threads, planned.kind.name, planned.file_bytes
-    )
-    with Files(target, planned.layout) as files:
-        sink = PlacedFile(files.output, planned.layout)
-        providers: dict[Provider, int] = {}
-        report = counter(planned.weights, how.progress)
-        records = list(transcode(planned.steps, sink, providers, room, report))
+    scratch = use_whole(source.files)
+    report = counter(planned.weights, how.progress)
+    _log.info("writing %s with %d threads: %s, about %d bytes", target, count, planned.kind.name, planned.file_bytes)
+    replaced = _replaced(planned, targets) if _is_cut(planned) else None
+    with Files(target, planned.layout, facts, how, replaced) as files:
+        files.hopeless = not source.files
+        check_space(target, planned.file_bytes - files.output.size + scratch)
+        done = tensors_done(files, planned.steps, records_in(planned.steps, files.done), count, report)
+        said = notes_on(files, done, len(planned.steps), resume=how.resume)
+        sink, providers = PlacedFile(files.output, planned.layout), dict[Provider, int]()
+        records = []
+        for record in transcode(planned.steps, sink, providers, room, report, done):
+            records.append(record)
+            if record.name not in done:
+                files.add(record.name, journal_entry(record))
         sink.finish(planned.layout.nbytes)
         for path, stamp in zip(source.files, stamps, strict=True):
             if identity(path) != stamp:
+                files.hopeless = True
                 raise SourceError("the file changed while it was read", file=path, hint="Export it again.")
-        encoded = [record for step, record in zip(planned.steps, records, strict=True) if not step.decision.keep]
-        errors = {record.name: record.error for record in encoded if record.error is not None}
-        late = planned.layout.late
+        errors, late = _errors(planned.steps, records), planned.layout.late
         for path in beside:
             files.put(path, late[path.name](errors) if path.name in late else targets[path])
-    return ExportResult(target, tuple(beside), errors)
+    return _result(planned, target, beside, errors, said)
+
+
+def _errors(steps: Iterable[Step], records: Iterable[TensorRecord]) -> dict[str, ErrorRecord]:
+    """The errors of the tensors that were encoded, by their names in the file."""
+    encoded = (record for step, record in zip(steps, records, strict=True) if not step.decision.keep)
+    return {record.name: record.error for record in encoded if record.error is not None}

@@ -16,12 +16,12 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from fourcc.errors import OutputError, UsageError
-from fourcc.files.descriptors import BINARY, HAS_LOCKS, lock, write_some
+from fourcc.files.descriptors import BINARY, HAS_LOCKS, lock, read_into, write_some
 
 _log = logging.getLogger(__name__)
 SUFFIX = ".fourcc-tmp"
@@ -100,19 +100,32 @@ class AtomicFile:
 
     Args:
         target: the path from `check_target`.
+
+    Attributes:
+        size: the end of its last byte.
+        hopeless: whether what was written is of no use to a later run.
     """
 
     def __init__(self, target: Path) -> None:
         self.target = target
         self.size = 0
+        self.hopeless = False
         self._temporary: Path | None = None
         self._fd = -1
 
     def __enter__(self) -> Self:
         with errors_named(self.target, "create"):
-            _remove_stale(self.target)
+            remove_stale(self.target)
             self._temporary, self._fd = _create(self.target)
         return self
+
+    @property
+    def done(self) -> Mapping[str, Mapping[str, Any]]:
+        """Units of work whose bytes are written, for a later run to go on with: none, but in a `PartFile`."""
+        return {}
+
+    def add(self, key: str, record: Mapping[str, Any]) -> None:
+        """Does nothing: no later run goes on with this file."""
 
     def write_at(self, offset: int, data: bytes | memoryview) -> None:
         """Writes all of `data` at `offset`; bytes that are skipped read as zero."""
@@ -124,6 +137,20 @@ class AtomicFile:
                     raise OSError(errno.EIO, "nothing was written")
                 offset, rest = offset + count, rest[count:]
         self.size = max(self.size, offset)
+
+    def read_at(self, offset: int, count: int) -> bytearray:
+        """So many of the bytes that were written at an offset, or those up to the end."""
+        data = bytearray(max(0, min(count, self.size - offset)))
+        rest, at = memoryview(data), offset
+        while rest and (got := read_into(self._fd, rest, at)):
+            at, rest = at + got, rest[got:]
+        return data[: at - offset]
+
+    def end_at(self, nbytes: int) -> None:
+        """Gives the file its length: bytes beyond are cut off, those that were never written are zero."""
+        with errors_named(self.target, "write"):
+            os.ftruncate(self._fd, nbytes)
+        self.size = nbytes
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         try:
@@ -184,14 +211,14 @@ def _create(target: Path) -> tuple[Path, int]:
     while True:
         temporary = target.with_name(f".{target.name[:NAME_CHARS]}.{secrets.token_hex(6)}{SUFFIX}")
         fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | BINARY, mode)
-        if _lock(fd) and temporary.exists():  # else another run removed it between the two calls, as a dead run's
+        if take_lock(fd) and temporary.exists():  # else another run removed it between the two calls, as a dead run's
             if replaced is not None:
-                _pass_on(replaced, fd)
+                pass_on(replaced, fd)
             return temporary, fd
         os.close(fd)
 
 
-def _pass_on(replaced: os.stat_result, fd: int) -> None:
+def pass_on(replaced: os.stat_result, fd: int) -> None:
     """Gives a file the owner, the group and the mode of another one, as far as the system allows.
 
     Where the group cannot be kept, the mode's bits for the group become those for everybody, so that nobody gains a
@@ -209,18 +236,18 @@ def _pass_on(replaced: os.stat_result, fd: int) -> None:
         os.fchmod(fd, mode)
 
 
-def _lock(fd: int) -> bool:
+def take_lock(fd: int) -> bool:
     """Takes the lock that shows that the writer lives; False where another process has it."""
     try:
         lock(fd)
     except BlockingIOError:
         return False
-    except OSError:  # a file system without locks, where `_remove_stale` removes nothing
+    except OSError:  # a file system without locks, where `remove_stale` removes nothing
         return True
     return True
 
 
-def _remove_stale(target: Path) -> None:
+def remove_stale(target: Path) -> None:
     """Removes the temporary files of killed runs to this target; without locks they stay."""
     if not HAS_LOCKS:
         return

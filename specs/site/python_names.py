@@ -14,7 +14,16 @@ PAGES: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
         "convert",
         "Convert and export",
         "From a checkpoint to a file, and from a file to other tools' layouts.",
-        ("conversion", "quantizing", "exporters", "policy", "feedback", "calibration.to_budget", "example"),
+        (
+            "conversion",
+            "quantizing",
+            "exporters",
+            "forecasting",
+            "policy",
+            "feedback",
+            "calibration.to_budget",
+            "example",
+        ),
     ),
     (
         "models",

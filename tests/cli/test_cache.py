@@ -33,7 +33,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_what_is_there(run: Runner, folder: Path) -> None:
     """Kernels of this version and others; looking makes no folder."""
-    assert run("cache").out == f"folder   {folder}\nkernels  0\nsize     0 bytes\n"
+    assert run("cache").out == f"folder   {folder}\nkernels  0\nsize     0 bytes\nrates    none remembered\n"
     assert not folder.exists()
     folder.mkdir(mode=0o700)
     mine, other = object_cache.fingerprint(precompiling.shared_kernels()["norm"]), bytes(16)
@@ -41,7 +41,11 @@ def test_what_is_there(run: Runner, folder: Path) -> None:
         object_cache.save(key, b"code")
     (folder / "half.new").write_bytes(b"")
     lines = run("cache").out.splitlines()
-    assert lines[1:] == ["kernels  2 (1 of this version of fourcc on this processor)", "size     40 bytes"]
+    assert lines[1:] == [
+        "kernels  2 (1 of this version of fourcc on this processor)",
+        "size     40 bytes",
+        "rates    none remembered",
+    ]
     document = run("cache", "--json").document
     assert document == {
         "schema": "fourcc.cache/1",
@@ -49,6 +53,7 @@ def test_what_is_there(run: Runner, folder: Path) -> None:
         "kernels": 2,
         "current": 1,
         "bytes": 40,
+        "rates": 0,
         "cleared": False,
         "not_used": None,
     }

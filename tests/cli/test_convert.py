@@ -65,6 +65,7 @@ def test_json(run: Runner, tiny: Path, tmp_path: Path) -> None:
     assert set(ended.document) == {
         "schema",
         "output",
+        "shards",
         "id",
         "tensors",
         "weights",
@@ -96,7 +97,7 @@ def test_dry_run_writes_nothing(run: Runner, tiny: Path, tmp_path: Path, monkeyp
     assert lines[2].split() == ["layers.0.attention_norm", "96", "F32", "rule[1]", "F32", "kept", "32", "384"]
     w2 = next(line for line in lines if line.startswith("layers.0.feed_forward.w2")).split()
     assert w2[4:] == ["F32", "rule[2]", "F16", "for", "Q8_0", "16", "33792"]
-    assert lines[-1].startswith("total: 38 tensors, 351072 weights, 10 bits per weight, 438912 bytes")
+    assert lines[39].startswith("total: 38 tensors, 351072 weights, 10 bits per weight, 438912 bytes")
 
 
 def test_dry_run_foretells_the_conversion(run: Runner, tiny: Path, tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_dry_run(run: Runner, other: Path, tmp_path: Path) -> None:
     lines = ended.out.splitlines()
     assert " ".join(lines[2].split()) == "blk.0.attn_q.weight 96 x 96 Q8_B rule[0] Q8_0 for Q8_B 8.5 9792"
     assert " ".join(lines[1].split()) == "blk.0.attn_norm.weight 96 F32 rule[0] F32 kept 32 384"
-    assert lines[-1].startswith("total: 9 tensors, 78528 weights")
+    assert lines[10].startswith("total: 9 tensors, 78528 weights")
     assert not list(tmp_path.glob("*.gguf"))
 
 

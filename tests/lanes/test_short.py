@@ -34,6 +34,15 @@ def test_killed_conversions_leave_the_old_file_or_the_new_one(tmp_path: Path) ->
     assert ends["killed, old file"] > 0
 
 
+@pytest.mark.parametrize("kind", ["convert", "export to a folder"])
+def test_killed_work_goes_on(tmp_path: Path, kind: str) -> None:
+    """Six kills at random moments: the bytes are those of one run, and a kill costs a tensor at most."""
+    resume = lane("resume")
+    source = resume.model(tmp_path / "source.safetensors", 24, 256)
+    counts = resume.lane(tmp_path, source, kind, 6, seed=1)
+    assert counts.kills >= 6
+
+
 def test_memory_stays_bounded(tmp_path: Path) -> None:
     """Half a GiB in less memory than the source has bytes, and than the bound of the large lane."""
     large = lane("large")
@@ -63,3 +72,26 @@ def test_a_long_context_costs_its_keys_and_values() -> None:
     tiny = context.SHAPES["tiny"]
     short, long = context.measure(tiny, "Q8_0", (64, 2048), threads=2)
     assert long - short < tiny.cache_bytes(2048) + context.BOUND_MB * context.MB
+
+
+def test_a_large_model_is_planned_quickly(tmp_path: Path) -> None:
+    """A model of 140 GB in 30 shards, in the memory of the lane's bound; its time is the lane's matter."""
+    sparse = lane("sparse")
+    assert sparse.write_llama(tmp_path / "llama") > 140e9
+    assert len(list((tmp_path / "llama").glob("*.safetensors"))) == 30
+    assert sum(path.stat().st_blocks for path in (tmp_path / "llama").iterdir()) * 512 < 1e6
+    (tmp_path / "policy.toml").write_text(sparse.POLICY, encoding="utf-8")
+    for command in sparse.commands(tmp_path / "llama", tmp_path / "policy.toml"):
+        seconds, megabytes = sparse.measured(command)
+        assert megabytes < sparse.MEGABYTES
+        assert seconds < 10 * sparse.SECONDS
+
+
+def test_forecasts_are_compared(tmp_path: Path) -> None:
+    """Conversions and runs of tiny models; their figures say nothing."""
+    forecasts = lane("forecasts")
+    (converted,) = forecasts.conversions(tmp_path, [("tiny", "F32", "--format Q8_0", 1)])
+    (ran,) = forecasts.runs(tmp_path, [("tiny", "Q8_0", 1)])
+    assert converted.measured > 0
+    assert 0.5 < ran.peak / ran.measured_peak < 2
+    assert "| tiny, `Q8_0`, 1 thread |" in forecasts.table("run", "tokens/s", [ran])
