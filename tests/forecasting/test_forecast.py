@@ -27,7 +27,7 @@ def _quiet_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine as fast as that of the table, which reads 10 GB/s, has 4 cores and nothing else to do."""
     monkeypatch.setenv("FOURCC_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(known_rates, "processor_seconds", lambda: known_rates.shipped_rates().yardstick)
-    monkeypatch.setattr(known_rates, "reading_rates", lambda threads: (9e9, 10e9, 11e9))
+    monkeypatch.setattr(known_rates, "reading_rates", lambda threads: (10e9, 10e9, 11e9))
     monkeypatch.setattr(known_rates, "thread_count", lambda: 4)
     monkeypatch.setattr(known_rates, "load", lambda: 0.0)
     monkeypatch.setattr(conversion_time, "file_reading", lambda files: None)
