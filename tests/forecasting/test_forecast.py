@@ -162,9 +162,11 @@ def test_the_disk(tmp_path: Path) -> None:
 
 
 def test_reading_is_measured_on_large_files(llama: Path, tmp_path: Path) -> None:
-    """Small ones, and those that are gone, tell nothing."""
-    found = file_reading.file_reading(sorted(llama.glob("*.safetensors")))
+    """Small ones, those of holes, and those that are gone tell nothing."""
+    (tmp_path / "large").write_bytes(bytes(file_reading.LEAST))
+    found = file_reading.file_reading([tmp_path / "large"])
     assert found is not None
+    assert file_reading.file_reading(sorted(llama.glob("*.safetensors"))) is None
     assert 0 < found.low <= found.middle <= found.high
     (tmp_path / "small").write_bytes(b"x")
     assert file_reading.file_reading([tmp_path / "small"]) is None
