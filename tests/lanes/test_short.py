@@ -105,4 +105,4 @@ def test_forecasts_are_compared(tmp_path: Path) -> None:
     (ran,) = forecasts.runs(tmp_path, [("tiny", "Q8_0", 1)])
     assert converted.measured > 0
     assert 0.5 < ran.peak / ran.measured_peak < 2
-    assert "| tiny, `Q8_0`, 1 thread |" in forecasts.table("run", "tokens/s", [ran])
+    assert "| tiny, `Q8_0`, 1 thread |" in forecasts.table("run", "/s", [ran])
