@@ -94,6 +94,15 @@ Feedback = Annotated[
 Damping = Annotated[
     float | None, typer.Option("--damping", metavar="D", help="With --feedback: above 0, at most 1.  [default: 0.01]")
 ]
+NoFeedbackFor = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--no-feedback-for",
+        metavar="ROLE",
+        help="With --feedback: not for tensors of these roles, such as 'ffn.*'; may be repeated.",
+        autocompletion=completion.role,
+    ),
+]
 StaticActivations = Annotated[
     Literal["static"] | None,
     typer.Option("--activations", metavar="static", help="Store ranges of activations, from the calibration."),

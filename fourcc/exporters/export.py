@@ -68,6 +68,11 @@ class ExportPlan:
         return self.layout.steps
 
     @property
+    def gathered(self) -> dict[str, int]:
+        """Bytes of tensors that are in memory together before they are written: see `Layout.gathered`."""
+        return self.layout.gathered
+
+    @property
     def nbytes(self) -> int:
         """Bytes of the tensors, without padding."""
         return sum(step.decision.nbytes for step in self.steps)
@@ -150,12 +155,13 @@ def fitted_plan(
     instead: str = "",
     calibration: CalibrationData | None = None,
     feedback: str | Feedback | None = None,
+    no_feedback_for: Iterable[str] = (),
 ) -> Plan:
     """The plan of a conversion whose every tensor a file of this kind can hold, as it then is.
 
     Takes and raises what `plan_export` does; `laid_out` makes an export of it.
     """
-    given = {"calibration": calibration, "feedback": feedback}
+    given = {"calibration": calibration, "feedback": feedback, "no_feedback_for": no_feedback_for}
     return _both(source, kind, policy, (), (), instead, None, given)[1]
 
 
@@ -274,7 +280,7 @@ def _result(
 
 def _execute(planned: ExportPlan, targets: Mapping[Path, bytes], facts: Facts, how: Execution) -> ExportResult:
     source, (target, *beside) = planned.source, targets
-    room = Room(planned.steps, how, planned.layout.gathered)
+    room = Room.of(planned, how)
     room.begin()
     count = room.threads
     stamps = [identity(path) for path in source.files]

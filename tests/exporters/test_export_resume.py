@@ -16,6 +16,7 @@ from fourcc.files.unfinished import beside
 # The name of the output -> the options of the export; files beside, shards, and parts that are packed are among them.
 KINDS: dict[str, dict[str, Any]] = {
     "model.gguf": {"format": "Q8_0,F16"},
+    "cut.gguf": {"format": "Q8_0,F16", "shard_size": "300KB"},
     "model.safetensors": {"instead": "BF16"},
     "stories.bin": {"to": "llama2c-v2"},
     "hf": {"instead": "BF16", "shard_size": "500KB"},
@@ -165,7 +166,9 @@ def interrupted_at(model: Path, output: Path, monkeypatch: pytest.MonkeyPatch, n
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize(("whole", "there"), [("model.safetensors", False), ("hf", True)], indirect=["whole"])
+@pytest.mark.parametrize(
+    ("whole", "there"), [("model.safetensors", False), ("hf", True), ("cut.gguf", True)], indirect=["whole"]
+)
 def test_every_call_of_the_end(
     model: Path, whole: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, there: bool
 ) -> None:
