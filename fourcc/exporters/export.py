@@ -12,7 +12,6 @@ import attrs
 
 from fourcc.container.index import Provider
 from fourcc.conversion.done_tensors import journal_entry, notes_on, records_in, tensors_done
-from fourcc.conversion.measured_errors import lost
 from fourcc.conversion.memory_need import Room
 from fourcc.conversion.pipeline import Step, transcode
 from fourcc.conversion.plan import CalibrationData, Plan, plan
@@ -20,6 +19,7 @@ from fourcc.errors import NumericError, PluginError, SourceError, UsageError
 from fourcc.execution import Execution
 from fourcc.exporters.cut_output import check_cut, is_cut, replaced_files
 from fourcc.exporters.export_facts import export_facts
+from fourcc.exporters.export_result import ExportResult
 from fourcc.exporters.fitting_formats import fitted_steps, replacement
 from fourcc.exporters.layout import ExportKind, Layout
 from fourcc.exporters.writing import Files, PlacedFile
@@ -86,30 +86,6 @@ class ExportPlan:
     def file_bytes(self) -> int:
         """Length of the file."""
         return self.layout.nbytes
-
-
-@attrs.frozen
-class ExportResult:
-    """The result of an export.
-
-    Attributes:
-        path: the file.
-        beside: further files that were written.
-        errors: the errors of every tensor that was encoded, by its name in the file.
-        resumed: notes on unfinished work that was gone on with.
-        shards: the files that the output was cut into, `path` the first; empty where it is one, or a folder.
-    """
-
-    path: Path
-    beside: tuple[Path, ...]
-    errors: Mapping[str, ErrorRecord]
-    resumed: tuple[str, ...] = ()
-    shards: tuple[Path, ...] = ()
-
-    @property
-    def notes(self) -> list[str]:
-        """Notes on unfinished work, and on tensors whose error is so large that hardly anything is left of them."""
-        return [*self.resumed, *lost(self.errors)]
 
 
 def plan_export(  # noqa: PLR0913 - keyword-only, one an option of the command
@@ -248,7 +224,7 @@ def execute_export(
     try:
         done = _done_before(planned, target, facts) if way.resume else None
         if done is not None:
-            return _result(planned, target, beside, _errors(planned.steps, done))
+            return ExportResult.of(target, _shards(planned), beside, _errors(planned.steps, done))
         return _execute(planned, targets, facts, way)
     except (NumericError, PluginError) as error:  # raised where the file's name is not known
         error.file = error.file or str(planned.source.path)
@@ -263,19 +239,6 @@ def _done_before(planned: ExportPlan, target: Path, facts: Facts) -> list[Tensor
     else:
         done = (completed_folder if planned.layout.shards else completed)(target, facts)
     return None if done is None else list(records_in(planned.steps, done).values())
-
-
-def _result(
-    planned: ExportPlan,
-    target: Path,
-    beside: Iterable[Path],
-    errors: Mapping[str, ErrorRecord],
-    said: Iterable[str] = (),
-) -> ExportResult:
-    shards = (
-        tuple(target.with_name(name) for name in planned.layout.shards) if is_cut(planned.kind, planned.layout) else ()
-    )
-    return ExportResult(shards[0] if shards else target, tuple(beside), errors, tuple(said), shards)
 
 
 def _execute(planned: ExportPlan, targets: Mapping[Path, bytes], facts: Facts, how: Execution) -> ExportResult:
@@ -307,10 +270,15 @@ def _execute(planned: ExportPlan, targets: Mapping[Path, bytes], facts: Facts, h
         errors, late = _errors(planned.steps, records), planned.layout.late
         for path in beside:
             files.put(path, late[path.name](errors) if path.name in late else targets[path])
-    return _result(planned, target, beside, errors, said)
+    return ExportResult.of(target, _shards(planned), beside, errors, said)
 
 
 def _errors(steps: Iterable[Step], records: Iterable[TensorRecord]) -> dict[str, ErrorRecord]:
     """The errors of the tensors that were encoded, by their names in the file."""
     encoded = (record for step, record in zip(steps, records, strict=True) if not step.decision.keep)
     return {record.name: record.error for record in encoded if record.error is not None}
+
+
+def _shards(planned: ExportPlan) -> Iterable[str]:
+    """The names of files that the output is cut into, where they lie beside each other."""
+    return planned.layout.shards if is_cut(planned.kind, planned.layout) else ()
