@@ -69,6 +69,7 @@ def convert(  # noqa: PLR0913 - one an option
     pre: options.Pre = None,
     feedback: options.Feedback = None,
     damping: options.Damping = None,
+    no_feedback_for: options.NoFeedbackFor = None,
     shard: options.ShardSize = None,
     dry_run: options.DryRun = False,
     stream: Stream = False,
@@ -85,7 +86,7 @@ def convert(  # noqa: PLR0913 - one an option
     Each tensor is stored in the format that a policy gives it.
     """
     asked = budget_options.AskedBudget(budget, text, tags, pins, documents)
-    rules = _AskedRules(policy, recipe, formats, calibration, activations, include, exclude, pre)
+    rules = _AskedRules(policy, recipe, formats, calibration, activations, include, exclude, no_feedback_for, pre)
     how = AskedExecution(threads=threads, memory=memory, resume=resume, force=force, cluster=cluster, stream=stream)
     if stream and cluster is not None:
         hint = "Without --stream each machine downloads the model into its cache."
@@ -106,12 +107,13 @@ class _AskedRules:
     activations: Literal["static"] | None
     include: list[str] | None
     exclude: list[str] | None
+    no_feedback_for: list[str] | None
     pre: str | None
 
     @property
     def given(self) -> dict[str, object]:
         """The options by their names."""
-        named = {f"--{name}": value for name, value in attrs.asdict(self).items()}
+        named = {f"--{name.replace('_', '-')}": value for name, value in attrs.asdict(self).items()}
         return {"--format": named.pop("--formats"), **named}
 
     def planned(self, opened: Source, settings: Feedback | None) -> Plan:
@@ -127,6 +129,7 @@ class _AskedRules:
             exclude=self.exclude or (),
             calibration=_opened(self.calibration),
             feedback=settings,
+            no_feedback_for=self.no_feedback_for or (),
             activations=self.activations,
         )
         planned.refuse_unmet()
