@@ -304,7 +304,7 @@ def at_call(number: int, real: Callable[..., Any], count: list[int]) -> Callable
     return call
 
 
-CALLS = ("pwrite", "write", "fsync", "ftruncate", "replace", "unlink", "open")
+CALLS = ("pwrite", "write", "fsync", "ftruncate", "replace", "rename", "unlink", "rmdir", "open", "mkdir")
 
 
 def calls_until(model: Path, output: Path, monkeypatch: pytest.MonkeyPatch, number: int, **more: Any) -> int:
@@ -345,3 +345,38 @@ def test_every_call_of_the_end(
         if names(output) != {"model.bin"} or output.read_bytes() != whole:
             converted(model, output, resume=True, force=force)
         assert (output.read_bytes(), names(output)) == (whole, {"model.bin"})
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file in a folder and below it."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(("size", "force"), [("500KB", True), ("5GB", False)])
+def test_every_call_of_the_end_of_shards(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: str, *, force: bool
+) -> None:
+    """Whichever the last system call was, of several shards or one: no tensor but the last is written again."""
+    begun, home, made = tmp_path / "begun", tmp_path / "home", tmp_path / "made"
+    begun.mkdir()
+    made.mkdir()
+    converted(model, made / "model.bin", shard_size=size)
+    if force:
+        converted(model, begun / "model.bin", format="F16", shard_size="400KB")
+    interrupted(model, begun / "model.bin", 37, force=force, shard_size=size)
+
+    def until(number: int) -> int:
+        shutil.rmtree(home, ignore_errors=True)
+        shutil.copytree(begun, home)
+        return calls_until(model, home / "model.bin", monkeypatch, number, force=force, resume=True, shard_size=size)
+
+    calls = until(0)
+    assert calls > 12
+    for number in range(1, calls + 1):
+        until(number)
+        if contents(home) != contents(made):
+            notes = converted(model, home / "model.bin", resume=True, force=force, shard_size=size).notes
+            seen = [note[:3] for note in notes if note.endswith(" of 38 tensors were done before")]
+            assert seen in ([], ["37 "], ["38 "])
+        assert contents(home) == contents(made)
