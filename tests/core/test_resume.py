@@ -292,13 +292,20 @@ def test_a_full_disk(model: Path, whole: bytes, output: Path, monkeypatch: pytes
     assert output.read_bytes() == whole
 
 
-def at_call(number: int, real: Callable[..., Any], count: list[int]) -> Callable[..., Any]:
-    """A system call before which the n-th time the process is interrupted."""
+def interrupt() -> None:
+    """Ends the work with all that Python does then."""
+    raise KeyboardInterrupt
+
+
+def at_call(
+    number: int, real: Callable[..., Any], count: list[int], end: Callable[[], object] = interrupt
+) -> Callable[..., Any]:
+    """A system call before which the n-th time the process is interrupted, or ends."""
 
     def call(*args: Any, **named: Any) -> Any:
         count[0] += 1
         if count[0] == number:
-            raise KeyboardInterrupt
+            end()
         return real(*args, **named)
 
     return call
@@ -315,6 +322,42 @@ def calls_until(model: Path, output: Path, monkeypatch: pytest.MonkeyPatch, numb
             patched.setattr(os, call, at_call(number, getattr(os, call), count))
         converted(model, output, **more)
     return count[0]
+
+
+def killed_at(model: Path, output: Path, number: int, **more: Any) -> None:
+    """Goes on with a conversion in a child that ends at the n-th system call, and cleans nothing up."""
+    child, count = os.fork(), [0]
+    if not child:
+        for call in CALLS:
+            setattr(os, call, at_call(number, getattr(os, call), count, lambda: os._exit(9)))
+        try:
+            converted(model, output, **more)
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("force", [False, True])
+def test_a_kill_at_every_call_of_the_end(
+    model: Path, whole: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, force: bool
+) -> None:
+    """Whatever lies there: the output is the old one or complete, and the next run completes it, or it was complete."""
+    begun, output = tmp_path / "begun" / "model.bin", tmp_path / "home" / "model.bin"
+    begun.parent.mkdir()
+    if force:
+        begun.write_bytes(b"old")
+    interrupted(model, begun, 37, force=force)
+    shutil.copytree(begun.parent, output.parent)
+    calls = calls_until(model, output, monkeypatch, 0, force=force, resume=True)
+    for number in range(1, calls + 1):
+        shutil.rmtree(output.parent)
+        shutil.copytree(begun.parent, output.parent)
+        killed_at(model, output, number, force=force, resume=True)
+        assert (output.read_bytes() if output.exists() else b"old") in {b"old", whole}
+        if names(output) != {"model.bin"} or output.read_bytes() != whole:
+            converted(model, output, resume=True, force=force)
+        assert (output.read_bytes(), names(output)) == (whole, {"model.bin"})
 
 
 @pytest.mark.thorough
