@@ -1,11 +1,12 @@
-"""The resume lane: conversions and exports are killed at random moments and gone on with, until they are done.
+"""The resume lane: long work is killed at random moments and gone on with, until it is done.
 
     python -m tests.lanes.resume --kills 50
 
 Each run is the command line itself in a forked child, which is sent SIGKILL, SIGTERM or SIGINT somewhere between its
 start and its end. The files must be those of a run that nothing interrupted, byte for byte, and the work that is done
-twice is at most one tensor a kill: tensors are counted as they are written, over all runs. The short form runs with the
-thorough tests.
+twice is at most one unit a kill: a tensor of a conversion or an export, a layer and a batch of windows of a
+calibration, an option of a matrix of a measurement. Units are counted as they are done, over all runs. The short form
+runs with the thorough tests.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ from safetensors.numpy import save_file
 from fourcc.cli.app import main as command_line
 
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
-WORK = {
+EXAMPLE = Path(__file__).resolve().parents[2] / "fourcc" / "example"
+READING = ("--text", str(EXAMPLE / "training.txt"), "-z", str(EXAMPLE / "tiny_tokenizer.bin"))
+CONVERTED = {
     "convert": ("convert", "out.bin", "--format", "Q4_K,F16"),
     "convert, two threads": ("convert", "out.bin", "--format", "Q6_K,F16", "--threads", "2"),
     "convert to shards": ("convert", "out.bin", "--format", "Q4_K,F16", "--shard-size", "1MB"),
@@ -36,6 +39,13 @@ WORK = {
     "export to shards of GGUF": ("export", "out.gguf", "--format", "Q4_K,F16", "--shard-size", "1MB"),
     "export to a folder": ("export", "out", "--as", "BF16", "--shard-size", "1MB"),
 }
+READ = {
+    "calibrate": ("calibrate", "out.calib", *READING),
+    "calibrate with Hessians": ("calibrate", "out.calib", *READING, "--hessian", "--documents"),
+    "measure": ("measure", "out.costs", *READING, "--options", "Q4_0,Q8_0", "--tokens", "400", "--threads", "1"),
+}
+WORK = {**CONVERTED, **READ}
+TOLD = {"calibrate": "collecting", "measure": "measuring"}  # command -> the end of the logger that tells of a unit
 
 
 @attrs.define
@@ -46,38 +56,40 @@ class Counts:
         kills: signals that ended a run.
         runs: processes that were started.
         finished: times that the work was done.
-        tensors: of one output.
-        written: tensors that were written, over all runs.
+        units: of one output.
+        made: units that were done, over all runs.
     """
 
     kills: int = 0
     runs: int = 0
     finished: int = 0
-    tensors: int = 0
-    written: int = 0
+    units: int = 0
+    made: int = 0
 
     def __str__(self) -> str:
-        again = self.written - self.finished * self.tensors
+        again = self.made - self.finished * self.units
         return (
-            f"{self.kills} kills in {self.runs} runs, {self.finished} outputs of {self.tensors} tensors, "
-            f"{again} tensors written twice"
+            f"{self.kills} kills in {self.runs} runs, {self.finished} outputs of {self.units} units, "
+            f"{again} units done twice"
         )
 
 
 class _Teller(logging.Handler):
-    """Appends a byte to a file for each tensor that is written.
+    """Appends a byte to a file for each unit that is done.
 
     Args:
         path: of the file; its bytes stay, however the process ends.
+        command: whose units are told of.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, command: str) -> None:
         super().__init__(logging.INFO)
+        self._end = TOLD.get(command, "step_log")
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Counts a tensor; other lines are passed over."""
-        if record.name.endswith("step_log"):
+        """Counts a unit; other lines are passed over."""
+        if record.name.endswith(self._end):
             os.write(self._fd, b".")
 
 
@@ -104,7 +116,7 @@ def begun(words: Sequence[str], told: Path) -> int:
             os.dup2(said, stream)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         logger = logging.getLogger("fourcc")
-        logger.addHandler(_Teller(told))
+        logger.addHandler(_Teller(told, words[0]))
         logger.setLevel(logging.INFO)
         os.write(tells, b".")
         code = command_line(list(words))
@@ -141,7 +153,7 @@ def lane(folder: Path, source: Path, kind: str, kills: int, seed: int) -> Counts
     words = [command, str(source), "-o", str(expected), *options, "--quiet"]
     assert command_line(words) == 0  # imports, and compiles, what the children then have
     files, longest = whole([*words, "--force"], expected, folder / "told")
-    counts = Counts(tensors=(folder / "told").stat().st_size)
+    counts = Counts(units=(folder / "told").stat().st_size)
     moments, told = random.Random(seed), folder / "all"
     while counts.kills < kills:
         output = folder / f"run{counts.finished}" / name
@@ -151,8 +163,8 @@ def lane(folder: Path, source: Path, kind: str, kills: int, seed: int) -> Counts
             killed_or_done(words, told, moments, longest, counts)
         assert files_of(output.parent) == files
         counts.finished += 1
-    counts.written = told.stat().st_size
-    assert counts.written <= counts.finished * counts.tensors + counts.kills, counts
+    counts.made = told.stat().st_size
+    assert counts.made <= counts.finished * counts.units + counts.kills, counts
     return counts
 
 
@@ -177,10 +189,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", choices=WORK, help="one kind of work")
     args = parser.parse_args()
-    for kind in WORK:
+    for kind in WORK if args.only is None else [args.only]:
         with tempfile.TemporaryDirectory() as folder:
-            source = model(Path(folder) / "source.safetensors", 64, 512)
+            made = Path(folder) / "source.safetensors"
+            source = model(made, 64, 512) if kind in CONVERTED else EXAMPLE / "tiny.bin"
             start = time.perf_counter()
             counts = lane(Path(folder), source, kind, args.kills, args.seed)
             print(f"{kind}: {counts}, {time.perf_counter() - start:.0f} s", flush=True)
