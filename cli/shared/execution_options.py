@@ -43,8 +43,7 @@ class AskedExecution:
     cluster: str | None = None
     stream: bool = False
 
-    def refuse_contradictions(self) -> None:
-        """Raises UsageError where one option takes away what another one needs."""
+    def __attrs_post_init__(self) -> None:
         if self.stream and self.cluster is not None:
             hint = "Without --stream each machine downloads the model into its cache."
             raise UsageError("--stream and --cluster exclude each other", hint=hint)
