@@ -62,9 +62,6 @@ class AskedExecution:
 
         if self.cluster is not None:
             check_address(self.cluster)
-            if self.stream:
-                what = "--stream has one file of the model at a time, and workers need all of them"
-                raise UsageError(what, hint="Leave out --stream; the hub's cache lies where all workers see it.")
         return Execution(
             threads=self.threads,
             memory=memory_cap(self.memory, "--memory"),
