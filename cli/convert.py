@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from fourcc.feedback.feedback import Feedback
     from fourcc.sources.source import Source
 
-EACH_CACHES = "Without --stream each machine downloads the model into its cache."
 EPILOG = """\b
 Examples:
   fourcc convert stories.bin -o model.bin --format F16
@@ -89,8 +88,6 @@ def convert(  # noqa: PLR0913 - one an option
     asked = budget_options.AskedBudget(budget, text, tags, pins, documents)
     rules = _AskedRules(policy, recipe, formats, calibration, activations, include, exclude, no_feedback_for, pre)
     how = AskedExecution(threads=threads, memory=memory, resume=resume, force=force, cluster=cluster, stream=stream)
-    if stream and cluster is not None:
-        raise UsageError("--stream and --cluster exclude each other", hint=EACH_CACHES)
     asked.check(rules.given | how.beyond_one_run | {"--dry-run": dry_run})
     work = ConversionOptions(source, output, tokenizer, feedback, damping, shard, dry_run, how, quiet, as_json)
     return _by_rules(rules, work) if budget is None else _to_budget(asked, work)

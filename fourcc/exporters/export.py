@@ -19,7 +19,7 @@ from fourcc.errors import NumericError, PluginError, SourceError, UsageError
 from fourcc.execution import Execution
 from fourcc.exporters.cut_output import check_cut, is_cut, replaced_files
 from fourcc.exporters.export_facts import export_facts
-from fourcc.exporters.export_result import ExportResult
+from fourcc.exporters.export_result import ExportResult, encoding_errors
 from fourcc.exporters.fitting_formats import fitted_steps, replacement
 from fourcc.exporters.layout import ExportKind, Layout
 from fourcc.exporters.writing import Files, PlacedFile
@@ -219,12 +219,12 @@ def execute_export(
     Raises:
         FourccError: see `fourcc.errors`; no file is then changed.
     """
-    way, (target, *beside) = how or Execution(), targets
+    way, target = how or Execution(), next(iter(targets))
     facts = export_facts(planned.source, planned.kind, planned.layout)
     try:
         done = _done_before(planned, target, facts) if way.resume else None
         if done is not None:
-            return ExportResult.of(target, _shards(planned), beside, _errors(planned.steps, done))
+            return _result(planned, targets, encoding_errors(planned.steps, done))
         return _execute(planned, targets, facts, way)
     except (NumericError, PluginError) as error:  # raised where the file's name is not known
         error.file = error.file or str(planned.source.path)
@@ -239,6 +239,15 @@ def _done_before(planned: ExportPlan, target: Path, facts: Facts) -> list[Tensor
     else:
         done = (completed_folder if planned.layout.shards else completed)(target, facts)
     return None if done is None else list(records_in(planned.steps, done).values())
+
+
+def _result(
+    planned: ExportPlan, targets: Iterable[Path], errors: Mapping[str, ErrorRecord], said: Iterable[str] = ()
+) -> ExportResult:
+    target, *beside = targets
+    cut = is_cut(planned.kind, planned.layout)
+    shards = tuple(target.with_name(name) for name in planned.layout.shards) if cut else ()
+    return ExportResult(shards[0] if shards else target, tuple(beside), errors, tuple(said), shards)
 
 
 def _execute(planned: ExportPlan, targets: Mapping[Path, bytes], facts: Facts, how: Execution) -> ExportResult:
@@ -267,18 +276,7 @@ def _execute(planned: ExportPlan, targets: Mapping[Path, bytes], facts: Facts, h
             if identity(path) != stamp:
                 files.hopeless = True
                 raise SourceError("the file changed while it was read", file=path, hint="Export it again.")
-        errors, late = _errors(planned.steps, records), planned.layout.late
+        errors, late = encoding_errors(planned.steps, records), planned.layout.late
         for path in beside:
             files.put(path, late[path.name](errors) if path.name in late else targets[path])
-    return ExportResult.of(target, _shards(planned), beside, errors, said)
-
-
-def _errors(steps: Iterable[Step], records: Iterable[TensorRecord]) -> dict[str, ErrorRecord]:
-    """The errors of the tensors that were encoded, by their names in the file."""
-    encoded = (record for step, record in zip(steps, records, strict=True) if not step.decision.keep)
-    return {record.name: record.error for record in encoded if record.error is not None}
-
-
-def _shards(planned: ExportPlan) -> Iterable[str]:
-    """The names of files that the output is cut into, where they lie beside each other."""
-    return planned.layout.shards if is_cut(planned.kind, planned.layout) else ()
+    return _result(planned, targets, errors, said)

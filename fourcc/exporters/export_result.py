@@ -1,17 +1,18 @@
-"""The result of an export."""
+"""The result of an export: its files, and how much its tensors lost."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import attrs
 
 from fourcc.conversion.measured_errors import lost
 
 if TYPE_CHECKING:
-    from fourcc.container.index import ErrorRecord
+    from fourcc.container.index import ErrorRecord, TensorRecord
+    from fourcc.conversion.pipeline import Step
 
 
 @attrs.frozen
@@ -32,20 +33,13 @@ class ExportResult:
     resumed: tuple[str, ...] = ()
     shards: tuple[Path, ...] = ()
 
-    @classmethod
-    def of(
-        cls,
-        target: Path,
-        shards: Iterable[str],
-        beside: Iterable[Path],
-        errors: Mapping[str, ErrorRecord],
-        resumed: Iterable[str] = (),
-    ) -> Self:
-        """The result of writing to a path; shards lie beside it, under names of their own."""
-        paths = tuple(target.with_name(name) for name in shards)
-        return cls(paths[0] if paths else target, tuple(beside), errors, tuple(resumed), paths)
-
     @property
     def notes(self) -> list[str]:
         """Notes on unfinished work, and on tensors whose error is so large that hardly anything is left of them."""
         return [*self.resumed, *lost(self.errors)]
+
+
+def encoding_errors(steps: Iterable[Step], records: Iterable[TensorRecord]) -> dict[str, ErrorRecord]:
+    """The errors of the tensors that were encoded, by their names in the file; a record for each step."""
+    encoded = (record for step, record in zip(steps, records, strict=True) if not step.decision.keep)
+    return {record.name: record.error for record in encoded if record.error is not None}
