@@ -105,6 +105,12 @@ def kill(session: nox.Session) -> None:
 
 
 @nox.session
+def resume(session: nox.Session) -> None:
+    """Kill conversions and exports fifty times each, and go on with them."""
+    session.run("python", "-m", "tests.lanes.resume", "--kills", "50")
+
+
+@nox.session
 def decoders(session: nox.Session) -> None:
     """Make up 10,000 block decoders, and compile 1,000, which must mean the same in every way to run them."""
     session.run("python", "-m", "tests.lanes.decoders")

@@ -18,7 +18,7 @@ import typer
 from typer.main import get_command
 
 from fourcc.cli.render import help_pages, terminal
-from fourcc.cli.shared import compiling, completion, signals, slow_products
+from fourcc.cli.shared import compiling, completion, downloading, signals, slow_products
 from fourcc.cli.shared.command_group import CommandGroup
 from fourcc.cli.shared.completion import COMPLETING
 from fourcc.errors import FourccError
@@ -36,6 +36,7 @@ PURPOSES = {
         "convert": "convert",
         "export": "export",
     },
+    "Cut a model into shards, and join them": {"split": "split", "join": "join"},
     "Look into a model": {
         "inspect": "show",
         "report": "report",
@@ -138,6 +139,7 @@ def _run(given: list[str]) -> int:
     options = given[: given.index("--")] if "--" in given else given
     quiet = not {"-q", "--quiet"}.isdisjoint(options)
     compiling.tell(quiet=quiet)
+    downloading.tell(quiet=quiet)
     try:
         with slow_products.noted(quiet=quiet):
             code = get_command(build(given)).main(given, prog_name="fourcc", standalone_mode=False)

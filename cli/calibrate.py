@@ -11,10 +11,12 @@ import typer
 from fourcc.cli.render import json_documents, tables, terminal, units
 from fourcc.cli.render.progress import Progress
 from fourcc.cli.shared import options
+from fourcc.cli.shared.execution_options import AskedExecution, Cluster, Memory, Resume
 from fourcc.cli.shared.open_model import model_to_run
 
 if TYPE_CHECKING:
     from fourcc.calibration.calibrating import Calibrated
+    from fourcc.calibration.collecting import Collected
 
 EPILOG = """\b
 Examples:
@@ -23,7 +25,8 @@ Examples:
   fourcc calibrate model.bin --text more.txt -o both.calib --merge model.calib
   fourcc convert model.bin -o small.bin --format Q3_K --calibration model.calib
 
-The file is an imatrix that llama.cpp reads, too. Killed, `--resume` goes on where the last layer ended."""
+The file is an imatrix that llama.cpp reads, too. Killed, `--resume` goes on where the last batch of
+windows ended."""
 
 Output = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Calibration file to write.")]
 Text = Annotated[Path, typer.Option("--text", metavar="FILE", help="The text that the model reads, UTF-8.")]
@@ -35,7 +38,6 @@ Limit = Annotated[
     ),
 ]
 Merge = Annotated[Path | None, typer.Option("--merge", metavar="FILE", help="Add this calibration of the same model.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on where this very calibration was interrupted.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -53,7 +55,9 @@ def calibrate(  # noqa: PLR0913 - one an option
     limit: Limit = 0,
     context: options.WindowContext = 0,
     merge: Merge = None,
+    memory: Memory = None,
     resume: Resume = False,
+    cluster: Cluster = None,
     tokenizer: options.ModelTokenizer = None,
     force: options.Force = False,
     threads: options.Threads = None,
@@ -67,18 +71,28 @@ def calibrate(  # noqa: PLR0913 - one an option
     from fourcc.calibration.calibrating import Request, carry_out
 
     asked = Request(source, text, hessian, parted, limit, context, merge, tokenizer)
-    target = asked.target(output, force=force)
+    how = AskedExecution(threads=threads, memory=memory, resume=resume, force=force, cluster=cluster)
+    target = asked.target(output, force=force, resume=resume)
     with ExitStack() as stack:
         model = model_to_run(source, tokenizer, None, stack, quiet=quiet, as_json=as_json)
-        with Progress("calibrating", 0, quiet=quiet, unit="tokens x layers") as progress:
-            result = carry_out(asked, model, target, resume=resume, threads=threads, progress=progress)
+        with (
+            Progress("calibrating", 0, quiet=quiet, unit="tokens x layers") as progress,
+            how.connected(progress) as work,
+        ):
+            result = carry_out(asked, model, target, work)
     if resume:
-        count = result.resumed_after
-        told = f"resumed after layer {count - 1}" if count else "there was nothing to resume, so all layers were run"
-        terminal.notes([told], quiet=quiet)
+        terminal.notes([_resumed(result.before)], quiet=quiet)
     if as_json:
         return json_documents.show("calibrate", _document(output, result))
     return None if quiet else _show(output, result, progress)
+
+
+def _resumed(before: Collected) -> str:
+    """A note on what was done before."""
+    if not before.layers and not before.batches:
+        return "there was nothing to resume, so all layers were run"
+    batches = f" and {before.batches} batches of the next" if before.batches else ""
+    return f"{before.layers} layers{batches} were done before the interruption"
 
 
 def _show(output: Path, result: Calibrated, progress: Progress) -> None:
@@ -109,6 +123,7 @@ def _document(output: Path, result: Calibrated) -> dict[str, object]:
         "tokens": calibration.tokens,
         "matrices": len(calibration.statistics),
         "hessians": len(calibration.hessians),
-        "resumed_after": result.resumed_after,
+        "resumed_after": result.before.layers,
+        "resumed_batches": result.before.batches,
         "file_bytes": output.stat().st_size,
     }

@@ -16,12 +16,14 @@ from fourcc.cli.shared.budget_options import ConversionOptions
 from fourcc.cli.shared.execution_options import AskedExecution, Cluster, Memory, Resume
 from fourcc.cli.shared.feedback_options import feedback_of
 from fourcc.cli.shared.policy_options import rules_of
+from fourcc.cli.shared.reach_options import Stream, reach_of
 from fourcc.errors import UsageError
 
 if TYPE_CHECKING:
     import typer
 
     from fourcc.calibration.calibration import Calibration
+    from fourcc.container.shard_files import ShardTarget
     from fourcc.conversion.convert import Result
     from fourcc.conversion.plan import Plan
     from fourcc.feedback.feedback import Feedback
@@ -35,6 +37,7 @@ Examples:
   fourcc convert ./checkpoint -o model.bin --recipe Q4_K_M --calibration model.calib
   fourcc convert ./checkpoint -o model.bin --budget 4.0bpw --calibration-text stories.txt --documents
   fourcc convert model.bin -o smaller.bin --format Q4_0,F16 --exclude 'output'
+  fourcc convert hf://org/name -o model.bin --recipe Q4_K_M --stream
 
 Without --policy, --recipe, --format or --budget, every tensor is kept as it is stored. --budget calibrates on most of
 the text, measures what each format costs each matrix on the rest, and takes the mix of least KL divergence, with error
@@ -66,7 +69,9 @@ def convert(  # noqa: PLR0913 - one an option
     pre: options.Pre = None,
     feedback: options.Feedback = None,
     damping: options.Damping = None,
+    shard: options.ShardSize = None,
     dry_run: options.DryRun = False,
+    stream: Stream = False,
     memory: Memory = None,
     resume: Resume = False,
     cluster: Cluster = None,
@@ -81,9 +86,9 @@ def convert(  # noqa: PLR0913 - one an option
     """
     asked = budget_options.AskedBudget(budget, text, tags, pins, documents)
     rules = _AskedRules(policy, recipe, formats, calibration, activations, include, exclude, pre)
-    how = AskedExecution(threads=threads, memory=memory, resume=resume, force=force, cluster=cluster)
+    how = AskedExecution(threads=threads, memory=memory, resume=resume, force=force, cluster=cluster, stream=stream)
     asked.check(rules.given | how.beyond_one_run | {"--dry-run": dry_run})
-    work = ConversionOptions(source, output, tokenizer, feedback, damping, dry_run, how, quiet, as_json)
+    work = ConversionOptions(source, output, tokenizer, feedback, damping, shard, dry_run, how, quiet, as_json)
     return _by_rules(rules, work) if budget is None else _to_budget(asked, work)
 
 
@@ -139,13 +144,14 @@ def _to_budget(asked: budget_options.AskedBudget, work: ConversionOptions) -> No
 
 def _by_rules(rules: _AskedRules, work: ConversionOptions) -> None:
     """Converts by a policy, or shows what it would do."""
-    from fourcc.files.part_file import check_output
+    from fourcc.container.shard_files import check_model_output
     from fourcc.files.write import check_name
     from fourcc.sources import open_source
 
     settings, output = feedback_of(work.feedback, work.damping), work.output
     check_name(output)
-    with open_source(work.source, work.tokenizer) as opened:
+    reach = reach_of(work.source, output, stream=work.how.stream, dry_run=work.dry_run)
+    with open_source(work.source, work.tokenizer, reach) as opened:
         planned = rules.planned(opened, settings)
         terminal.notes(planned.notes, quiet=work.quiet)
         if work.dry_run:
@@ -153,19 +159,22 @@ def _by_rules(rules: _AskedRules, work: ConversionOptions) -> None:
         if output is None:
             raise UsageError("convert needs an output", hint="Add -o FILE, or --dry-run.")
         read = (*opened.all_files, *(each for each in (rules.policy, rules.calibration) if each))
-        target = check_output(output, read, force=work.how.force, resume=work.how.resume)
+        how = work.how
+        target = check_model_output(output, read, shard_size=work.shard, force=how.force, resume=how.resume)
         result, progress = _carried_out(planned, target, work.how, quiet=work.quiet)
     if work.as_json:
         return json_documents.show("convert", _document(output, result, len(planned.ranges)))
     return None if work.quiet else _show(output, result, len(planned.ranges), progress)
 
 
-def _carried_out(planned: Plan, target: Path, how: AskedExecution, *, quiet: bool) -> tuple[Result, Progress]:
+def _carried_out(
+    planned: Plan, target: Path | ShardTarget, how: AskedExecution, *, quiet: bool
+) -> tuple[Result, Progress]:
     """Carries out the plan, with progress and notes on the result."""
     from fourcc.conversion.convert import execute
 
-    with Progress("converting", _source_bytes(planned), quiet=quiet) as progress:
-        result = execute(planned, target, how.execution(progress))
+    with Progress("converting", _source_bytes(planned), quiet=quiet) as progress, how.connected(progress) as work:
+        result = execute(planned, target, work)
     terminal.notes(result.notes[len(planned.notes) :], quiet=quiet)
     return result, progress
 
@@ -194,12 +203,13 @@ def _show(output: Path, result: Result, ranges: int, progress: Progress) -> None
     fed = sum(tensor.feedback is not None for tensor in index.tensors)
     tables.facts(
         [
-            ("output", str(output)),
+            ("output", str(_written(output, result))),
+            *([("shards", str(len(result.files)))] if len(result.files) > 1 else []),
             ("id", result.digest.hex()),
             ("tensors", units.counted(counts)),
             ("weights", str(index.weights)),
             ("bits per weight", units.bits(index.bits_per_weight)),
-            ("bytes", units.plain_bytes(result.path.stat().st_size)),
+            ("bytes", units.plain_bytes(_bytes(result))),
             *([("calibration", f"used in {weighed} tensors")] if weighed else []),
             *([("error feedback", f"in {fed} tensors")] if fed else []),
             *([("activation ranges", f"of {ranges} matrices")] if ranges else []),
@@ -208,16 +218,27 @@ def _show(output: Path, result: Result, ranges: int, progress: Progress) -> None
     terminal.err(f"fourcc: {progress.seconds:.1f} s, {progress.rate} of source")
 
 
+def _written(output: Path, result: Result) -> Path:
+    """The file that was written, as the user would name it: the output, or the list of its shards."""
+    return output.with_name(result.path.name) if len(result.files) > 1 else output
+
+
+def _bytes(result: Result) -> int:
+    """Length of all files that hold the model."""
+    return sum(path.stat().st_size for path in result.files)
+
+
 def _document(output: Path, result: Result, ranges: int) -> dict[str, object]:
     index = result.index
     return {
-        "output": str(output),
+        "output": str(_written(output, result)),
+        "shards": [path.name for path in result.files] if len(result.files) > 1 else None,
         "id": result.digest.hex(),
         "tensors": len(index.tensors),
         "weights": index.weights,
         "bits_per_weight": json_documents.bits(index.bits_per_weight),
         "bytes": index.nbytes,
-        "file_bytes": result.path.stat().st_size,
+        "file_bytes": _bytes(result),
         "formats": dict(Counter(str(tensor.tag) for tensor in index.tensors)),
         "matrices_with_ranges": ranges,
         "notes": list(result.notes),

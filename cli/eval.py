@@ -15,12 +15,14 @@ from fourcc.cli.render import json_documents, tables
 from fourcc.cli.render.eval_tables import Measured
 from fourcc.cli.render.progress import Progress
 from fourcc.cli.shared import options
+from fourcc.cli.shared.execution_options import AskedExecution, Cluster
 from fourcc.cli.shared.open_model import asked_rules, model_to_run
 from fourcc.errors import UsageError
 
 if TYPE_CHECKING:
     from fourcc.models.model import ActivationMode, Model
     from fourcc.models.windows import Protocol
+    from fourcc.policy import Policy
 
 EPILOG = """\b
 Examples:
@@ -105,6 +107,7 @@ def evaluate(  # noqa: PLR0913 - one an option
     recipe: options.Recipe = None,
     formats: options.Formats = None,
     threads: options.Threads = None,
+    cluster: Cluster = None,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
@@ -117,12 +120,14 @@ def evaluate(  # noqa: PLR0913 - one an option
     with ExitStack() as stack:
         opened = partial(model_to_run, tokenizer=tokenizer, stack=stack, quiet=quiet, as_json=as_json)
         rules = asked_rules(policy, formats, recipe)
+        _refuse_conversion(rules, cluster)
         files = [opened(path, rules=rules) for path in models]
         against = None if reference is None else opened(reference, rules=None)
         longest = common_context([*files, *([against] if against else [])], context)
         protocol = Protocol(longest, stride, parted, limit)
         modes: list[ActivationMode] = [activations, "exact"] if exact else [activations]
-        measured = _measure(files, against, text, protocol, threads, modes, quiet=quiet)
+        running = AskedExecution(threads=threads, cluster=cluster)
+        measured = _measure(files, against, text, protocol, running, modes, quiet=quiet)
     failures = measured.failures(gates)
     _show(measured, failures, as_json=as_json)
     if failures:
@@ -152,12 +157,19 @@ def _check(gates: dict[str, float | None], reference: Path | None) -> None:
             raise UsageError(f"bad value of --{name.replace('_', '-')}", found=f"{gate:g}", expected=expected)
 
 
+def _refuse_conversion(rules: Policy | None, cluster: str | None) -> None:
+    """Raises UsageError where models would be converted to temporary files, which no other machine sees."""
+    if rules is not None and cluster is not None:
+        hint = "Convert the models first, and evaluate the files."
+        raise UsageError("--cluster evaluates models as they are stored", hint=hint)
+
+
 def _measure(
     files: list[Model],
     against: Model | None,
     text: Path,
     protocol: Protocol,
-    threads: int | None,
+    running: AskedExecution,
     modes: list[ActivationMode],
     *,
     quiet: bool,
@@ -167,7 +179,7 @@ def _measure(
 
     subjects = [EvaluatedModel(file, mode) for file in files for mode in modes]
     data = text.read_bytes()
-    with Progress("scoring", 0, quiet=quiet, unit="tokens") as progress:
-        scores = measure(subjects, as_text(data, text), protocol, against, threads, progress)
+    with Progress("scoring", 0, quiet=quiet, unit="tokens") as progress, running.connected(progress) as how:
+        scores = measure(subjects, as_text(data, text), protocol, against, how)
     plain, exactly = (scores[::2], scores[1::2]) if len(modes) > 1 else (scores, None)
     return Measured(text, hashlib.sha256(data).hexdigest(), [str(file.path) for file in files], plain, exactly)

@@ -13,6 +13,7 @@ from fourcc.cli.render.progress import Progress
 from fourcc.cli.shared import completion, options
 from fourcc.cli.shared.execution_options import AskedExecution, Memory, Resume
 from fourcc.cli.shared.policy_options import rules_of
+from fourcc.cli.shared.reach_options import Stream, reach_of
 from fourcc.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ Examples:
   fourcc export model.bin -o model.gguf
   fourcc export model.bin -o model.gguf --as Q8_0,F16
   fourcc export ./checkpoint -o model.gguf --recipe Q4_K_M
-  fourcc export model.bin -o hf/ --as BF16 --max-shard-size 2GB
+  fourcc export model.bin -o hf/ --as BF16 --shard-size 2GB
+  fourcc export model.bin -o model.gguf --as Q8_0,F16 --shard-size 2GB
   fourcc export model.bin -o awq/ --to awq
   fourcc export model.bin -o stories.bin --to llama2c-v0
 
@@ -79,6 +81,7 @@ def export(  # noqa: PLR0913 - one an option
     tokenizer: options.Tokenizer = None,
     pre: options.Pre = None,
     dry_run: options.DryRun = False,
+    stream: Stream = False,
     memory: Memory = None,
     resume: Resume = False,
     force: options.Force = False,
@@ -92,7 +95,8 @@ def export(  # noqa: PLR0913 - one an option
     from fourcc.sources import open_source
 
     rules, kind = _asked(output, to, shard, policy, formats, recipe)
-    with open_source(source, tokenizer) as came:
+    reach = reach_of(source, output, stream=stream, dry_run=dry_run)
+    with open_source(source, tokenizer, reach) as came:
         opened = with_pre(came, pre)
         terminal.notes(opened.notes, quiet=quiet)
         planned = plan_export(opened, kind, rules, include or (), exclude or (), instead=instead or "", group=group)
@@ -126,10 +130,7 @@ def _asked(
 
     rules = rules_of(policy, formats, recipe)
     told = rules if policy or formats or recipe else None
-    kind = kind_of(output, to, folder_options(shard, output, told))
-    if shard is not None and not kind.folder:
-        raise UsageError("--max-shard-size goes with a folder", hint="A name without a suffix is a folder.")
-    return rules, kind
+    return rules, kind_of(output, to, folder_options(shard, output, told))
 
 
 def _counts(planned: ExportPlan) -> Counter[str]:
@@ -157,7 +158,8 @@ def _show(output: Path, planned: ExportPlan, result: ExportResult, progress: Pro
     error = "" if worst is None else f", SQNR {worst:.1f} dB and better"
     tables.facts(
         [
-            ("output", f"{output}: {planned.kind.name}"),
+            ("output", f"{_written(output, result)}: {planned.kind.name}"),
+            *([("shards", str(len(result.shards)))] if result.shards else []),
             *(("beside", str(path)) for path in result.beside),
             ("tensors", units.counted(_counts(planned))),
             ("converted", f"{len(planned.converted)}{error}"),
@@ -168,9 +170,15 @@ def _show(output: Path, planned: ExportPlan, result: ExportResult, progress: Pro
     terminal.notes(result.notes, quiet=quiet)
 
 
+def _written(output: Path, result: ExportResult) -> Path:
+    """The output, or the first of its shards, as the user would name it."""
+    return output.with_name(result.path.name) if result.shards else output
+
+
 def _document(output: Path, planned: ExportPlan, result: ExportResult) -> dict[str, object]:
     return {
-        "output": str(output),
+        "output": str(_written(output, result)),
+        "shards": [path.name for path in result.shards] or None,
         "kind": planned.kind.name,
         "beside": [str(path) for path in result.beside],
         "tensors": len(planned.steps),

@@ -61,8 +61,9 @@ def extract(
     from fourcc.analysis.extraction import write_runs
     from fourcc.files.write import check_target
     from fourcc.sources import open_source
+    from fourcc.sources.elsewhere import RANGES
 
-    with open_source(source) as opened:
+    with open_source(source, None, RANGES) as opened:
         terminal.notes(opened.notes, quiet=quiet)
         runs = _runs(opened, name, blob)
         if output == STDOUT:

@@ -10,6 +10,7 @@ import typer
 from fourcc.cli.render import terminal
 from fourcc.cli.render.progress import Progress
 from fourcc.cli.shared import completion, options
+from fourcc.cli.shared.execution_options import AskedExecution, Cluster, Memory, Resume
 from fourcc.cli.shared.feedback_options import feedback_of
 from fourcc.errors import UsageError
 
@@ -23,7 +24,7 @@ Examples:
   fourcc measure stories.bin --text other.txt -o model.costs --group q+k+v,gate+up --options NF4,Q4_Z:group=64
 
 The text should be another one than the calibration's. `fourcc allocate` makes a policy of the costs, and `fourcc
-inspect` shows them. Killed, `--resume` goes on with the units that are not yet done."""
+inspect` shows them. Killed, `--resume` goes on with the options that are not yet done."""
 
 Text = Annotated[Path, typer.Option("--text", metavar="FILE", help="The measuring text, UTF-8.")]
 Options = Annotated[
@@ -47,7 +48,6 @@ Group = Annotated[
 Limit = Annotated[int, typer.Option("--tokens", metavar="N", help="Tokens to measure at most.")]
 Direct = Annotated[bool, typer.Option("--direct", help="Measure every option, instead of predicting it from one.")]
 Seconds = Annotated[bool, typer.Option("--seconds", help="Also time each option's products on this machine.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on where this very measurement was interrupted.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -71,7 +71,9 @@ def measure(  # noqa: PLR0913 - one an option
     direct: Direct = False,
     seconds: Seconds = False,
     tokenizer: options.ModelTokenizer = None,
+    memory: Memory = None,
     resume: Resume = False,
+    cluster: Cluster = None,
     force: options.Force = False,
     threads: options.Threads = None,
     quiet: options.Quiet = False,
@@ -89,22 +91,30 @@ def measure(  # noqa: PLR0913 - one an option
     encoding = {"calibration": calibration, "feedback": feedback_of(feedback, damping)}
     asked = {"options": tags, "group": group, "direct": direct, "seconds": seconds}
     cutting = {"tokens": tokens, "context": context, "documents": parted, "tokenizer": tokenizer}
-    running = {"threads": threads, "force": force, "resume": resume}
-    costs = _measured(source, text, output, {**encoding, **asked, **cutting, **running}, quiet=quiet)
+    how = AskedExecution(threads=threads, memory=memory, resume=resume, force=force, cluster=cluster)
+    costs = _measured(source, text, output, {**encoding, **asked, **cutting}, how, quiet=quiet)
     if as_json:
         costs_tables.show_document("measure", output, costs)
     elif not quiet:
         costs_tables.show(output, costs, rows=costs_tables.WORST)
 
 
-def _measured(source: Path, text: Path, output: Path, settings: dict[str, Any], *, quiet: bool) -> Costs:
-    """The costs, with progress and notes on stderr; the settings are the other arguments of `fourcc.measure`."""
+def _measured(
+    source: Path, text: Path, output: Path, settings: dict[str, Any], how: AskedExecution, *, quiet: bool
+) -> Costs:
+    """The costs, with progress and notes on stderr; the settings are further arguments of `fourcc.measure`."""
     from fourcc.calibration.measure import measure as measured
 
-    with Progress("measuring", 0, quiet=quiet, unit="stages") as progress:
+    with Progress("measuring", 0, quiet=quiet, unit="steps") as progress, how.connected(progress) as work:
 
         def note(line: str) -> None:
             progress.clear()
             terminal.notes([line], quiet=quiet)
 
-        return measured(source, text, output, progress=progress, note=note, **settings)
+        running: dict[str, Any] = {
+            "threads": work.threads,
+            "executor": work.executor,
+            "force": work.anew,
+            "resume": work.resume,
+        }
+        return measured(source, text, output, progress=progress, note=note, memory=work.memory, **running, **settings)

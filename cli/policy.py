@@ -59,9 +59,10 @@ def check(
     from fourcc.conversion.plan import plan
     from fourcc.policy import Policy
     from fourcc.sources import open_source
+    from fourcc.sources.elsewhere import RANGES
 
     rules = Policy.read(policy)
-    with open_source(source) as opened:
+    with open_source(source, None, RANGES) as opened:
         terminal.notes(opened.notes, quiet=quiet)
         planned = plan(opened, rules, include=include or (), exclude=exclude or ())
         unmet = [str(problem) for problem in planned.unmet]

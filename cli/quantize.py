@@ -11,7 +11,7 @@ import typer
 from fourcc.cli.render import plan_table, quantize_tables, terminal
 from fourcc.cli.shared import budget_options, completion, options
 from fourcc.cli.shared.budget_options import BudgetStages
-from fourcc.cli.shared.execution_options import AskedExecution
+from fourcc.cli.shared.execution_options import AskedExecution, Resume
 from fourcc.cli.shared.feedback_options import feedback_choice
 from fourcc.errors import UsageError
 
@@ -41,7 +41,10 @@ they calibrate on most of the text, and measure on the rest what each format cos
 refused.
 
 Beside a recipe, format or policy the text is optional: it weighs the errors, and the KL divergence from the original is
-measured on its end. Without it all errors of a tensor count alike, and no divergence is measured."""
+measured on its end. Without it all errors of a tensor count alike, and no divergence is measured.
+
+--resume goes on with the writing. With a text it is refused: `fourcc calibrate`, `measure`, `allocate` and `convert` do
+the steps one by one, and are resumed."""
 
 OutputPath = Annotated[
     str | None, typer.Option("--output", "-o", metavar="PATH", help="x.gguf, x.bin, or a folder, x/.")
@@ -100,6 +103,7 @@ def quantize(  # noqa: PLR0913 - one an option
     tokenizer: options.Tokenizer = None,
     pre: options.Pre = None,
     dry_run: options.DryRun = False,
+    resume: Resume = False,
     force: options.Force = False,
     threads: options.Threads = None,
     quiet: options.Quiet = False,
@@ -114,7 +118,7 @@ def quantize(  # noqa: PLR0913 - one an option
     container = _container(output, asked, to, shard, dry_run=dry_run)
     with ExitStack() as stack:
         stages = BudgetStages(stack, quiet=quiet)
-        means = QuantizationMeans(tokenizer, pre, threads, stages.begin, stages.note)
+        means = QuantizationMeans(tokenizer, pre, threads, stages.begin, stages.note, resume)
         work = opened_work(source, container, asked, stack, means)
         return _show(work, quiet=quiet, as_json=as_json) if dry_run else _do(work, stages, force, quiet, as_json)
 

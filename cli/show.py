@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from fourcc.cli.shared import completion, options, serving
+from fourcc.cli.shared.reach_options import by_ranges
 from fourcc.errors import UsageError
 
 EPILOG = """\b
@@ -55,12 +56,19 @@ def inspect(
     Format, bits per weight, bytes, and the error that was measured while encoding. Of a calibration, what it knows of
     each matrix's inputs; of a file of costs, its units, and with --tensor a unit's options.
     """
-    if web:
-        _check_web(source, [tensor is not None, as_json])
-        serving.serve_model(source, port, open_page=open_page, quiet=quiet)
-    elif port or open_page:
+    if not web and (port or open_page):
         raise UsageError("--port and --open go with --web")
-    elif is_calibration(source):
+    with by_ranges(source) as place:
+        if web:
+            _check_web(place, [tensor is not None, as_json])
+            serving.serve_model(place, port, open_page=open_page, quiet=quiet)
+        else:
+            _show(place, tensor, quiet=quiet, as_json=as_json)
+
+
+def _show(source: Path, tensor: str | None, *, quiet: bool, as_json: bool) -> None:
+    """Shows a file as what it is."""
+    if is_calibration(source):
         from fourcc.cli.render import show_calibration
 
         show_calibration.show(source, tensor, as_json=as_json)
@@ -102,10 +110,10 @@ def is_calibration(path: Path) -> bool:
 
 
 def is_model(path: Path) -> bool:
-    """Whether a path is a model.bin, or was one before it was damaged."""
-    from fourcc.container.head_and_tail import recognisable
+    """Whether a path leads to a model.bin, whole or in shards, or to what was one before it was damaged."""
+    from fourcc.container.folder_models import is_container
 
-    return path.is_file() and recognisable(path)
+    return is_container(path)
 
 
 def is_costs_file(path: Path) -> bool:

@@ -20,6 +20,7 @@ EPILOG = """\b
 Examples:
   fourcc verify model.bin
   fourcc verify -q model.bin || echo damaged
+  fourcc verify model.index.json
 
 Exit code 1 where anything is damaged, 3 where the file is no model.bin at all."""
 
@@ -38,7 +39,7 @@ def verify(file: options.Model, *, quiet: options.Quiet = False, as_json: option
     from fourcc.container import verify as container
 
     _refuse_other(file)
-    size, done = file.stat().st_size, 0
+    size, done = container.size_on_disk(file), 0
     damages: list[Damage] = []
     with Progress("verifying", size, quiet=quiet) as progress:
 
@@ -74,7 +75,8 @@ def _refuse_other(file: Path) -> None:
 
 
 def _line(damage: Damage) -> str:
-    where = "" if damage.tensor is None else f"tensor {damage.tensor!r}, "
+    where = "" if damage.file is None else f"{damage.file}, "
+    where += "" if damage.tensor is None else f"tensor {damage.tensor!r}, "
     if damage.part is not None:
         where += f"{'blob' if damage.tensor is None else 'part'} {damage.part!r}, "
     if damage.nbytes:
@@ -90,6 +92,7 @@ def _document(file: object, size: int, damages: list[Damage]) -> dict[str, objec
         "damage": [
             {
                 "what": damage.what,
+                "file": damage.file,
                 "tensor": damage.tensor,
                 "part": damage.part,
                 "offset": damage.offset,

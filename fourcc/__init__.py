@@ -50,6 +50,8 @@ if TYPE_CHECKING:
     from fourcc.calibration.reading import open_calibration as open_calibration
     from fourcc.calibration.to_budget import convert_to_budget as convert_to_budget
     from fourcc.container.reader import ModelFile as ModelFile
+    from fourcc.container.resharding import join as join
+    from fourcc.container.resharding import split as split
     from fourcc.container.verify import verify as verify
     from fourcc.conversion.convert import convert as convert
     from fourcc.conversion.pipeline import Step as Step
@@ -134,6 +136,7 @@ _HOMES = {
     "export": "fourcc.exporters.by_path:export",
     "forecast": "fourcc.forecasting.by_path:forecast",
     "formats": "fourcc.formats",
+    "join": "fourcc.container.resharding:join",
     "measure": "fourcc.calibration.measure:measure",
     "open": "fourcc.models.opening:open_to_look",
     "open_calibration": "fourcc.calibration.reading:open_calibration",
@@ -150,6 +153,7 @@ _HOMES = {
     "registry": "fourcc.plugins.registry:registry",
     "report": "fourcc.reporting.by_path:report",
     "shootout": "fourcc.bench.shootout.run:shootout",
+    "split": "fourcc.container.resharding:split",
     "stats": "fourcc.analysis.by_path:stats",
     "suggest": "fourcc.analysis.by_path:suggest",
     "verify": "fourcc.container.verify:verify",
@@ -195,6 +199,7 @@ __all__ = [
     "export",
     "forecast",
     "formats",
+    "join",
     "measure",
     "open",
     "open_calibration",
@@ -211,6 +216,7 @@ __all__ = [
     "registry",
     "report",
     "shootout",
+    "split",
     "stats",
     "suggest",
     "verify",

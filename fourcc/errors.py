@@ -14,6 +14,7 @@
     │   ├── ChecksumError     3      a part's bytes differ from their sum
     │   └── NumericError      3      NaN or infinity where the format cannot hold them
     ├── OutputError           4    the output could not be written
+    ├── ClusterError          4    workers that are lost, differ, or do not see the files
     └── PluginError           5    a plugin, mostly a format, that is installed but broken
         ├── DuplicateTagError 5      two distributions declare one tag
         └── MissingFormatError 5     no installed distribution declares the tag; a KeyError, too
@@ -128,11 +129,12 @@ class FourccError(Exception):
         found: what was there.
         expected: what should have been there.
         hint: what to do next.
+        worker: the process, among those of a cluster, that it happened in.
     """
 
     exit_code: ClassVar[int] = 1
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keyword-only, each a piece of the message
         self,
         what: str,
         *,
@@ -142,6 +144,7 @@ class FourccError(Exception):
         found: object = None,
         expected: object = None,
         hint: str | None = None,
+        worker: str | None = None,
     ) -> None:
         self.what = what
         self.file = None if file is None else str(file)
@@ -150,6 +153,7 @@ class FourccError(Exception):
         self.found = found
         self.expected = expected
         self.hint = hint
+        self.worker = worker
         super().__init__(what)
 
     def __str__(self) -> str:
@@ -158,6 +162,8 @@ class FourccError(Exception):
             where.append(f"tensor {_cut(str(self.tensor), LONGEST)!r}")
         if self.offset is not None:
             where.append(f"byte {shown(self.offset)}")
+        if self.worker is not None:
+            where.append(f"worker {shown(self.worker)}")
         text = ": ".join([", ".join(where), shown(self.what)] if where else [shown(self.what)])
         if self.found is not None:
             text += f": found {shown(self.found)}"
@@ -244,6 +250,12 @@ class NumericError(InputError):
 
 class OutputError(FourccError):
     """The output could not be written."""
+
+    exit_code = 4
+
+
+class ClusterError(FourccError):
+    """Work on other processes that could not be done: a worker is lost, or does not see or have what it needs."""
 
     exit_code = 4
 

@@ -6,7 +6,8 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from threading import Lock
+from functools import partial
+from threading import Event, Lock, local
 from typing import Generic, TypeVar
 
 import attrs
@@ -14,6 +15,7 @@ import attrs
 from fourcc.errors import UsageError
 
 T = TypeVar("T")
+_WORK = local()
 
 
 def thread_count(wanted: int | None = None) -> int:
@@ -60,7 +62,8 @@ def in_order(tasks: Iterable[Task[T]], threads: int, budget: int) -> Iterator[T]
             yield task.run()
         return
     waiting: deque[tuple[Future[T], Task[T]]] = deque()
-    with ThreadPoolExecutor(threads, thread_name_prefix="fourcc") as pool:
+    over = Event()
+    with ThreadPoolExecutor(threads, "fourcc", partial(setattr, _WORK, "over", over)) as pool:
         try:
             for task in tasks:
                 while waiting and (len(waiting) > 4 * threads or _crowded([each for _, each in waiting], task, budget)):
@@ -69,7 +72,14 @@ def in_order(tasks: Iterable[Task[T]], threads: int, budget: int) -> Iterator[T]
             while waiting:
                 yield waiting.popleft()[0].result()
         finally:
+            over.set()
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def abandoned() -> bool:
+    """Whether nobody waits any more for the task that this thread runs, so that one that takes long may give up."""
+    over = getattr(_WORK, "over", None)
+    return over is not None and over.is_set()
 
 
 def _crowded(before: list[Task[T]], task: Task[T], budget: int) -> bool:

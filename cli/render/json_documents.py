@@ -37,6 +37,7 @@ SCHEMAS = {
     "formats": 2,
     "inspect": 1,
     "inspect-tensor": 1,
+    "join": 1,
     "measure": 1,
     "plan": 1,
     "plugin-checks": 1,
@@ -49,6 +50,7 @@ SCHEMAS = {
     "report": 1,
     "run": 1,
     "shootout": 1,
+    "split": 1,
     "stats": 1,
     "verify": 1,
 }

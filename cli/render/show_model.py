@@ -47,6 +47,7 @@ def _facts(model: ModelFile) -> list[tuple[str, str]]:
     sources = [f"{each.kind}, {units.plain_bytes(each.nbytes)}, XXH3-128 {each.digest.hex()}" for each in index.sources]
     rows = [
         ("file", f"{model.path}: model.bin {'.'.join(map(str, model.version))}, {units.plain_bytes(model.file.size)}"),
+        *_shards(model),
         ("id", model.digest.hex()),
         ("architecture", index.architecture or "unknown"),
         ("hyper-parameters", units.settings(index.hyper)),
@@ -56,6 +57,29 @@ def _facts(model: ModelFile) -> list[tuple[str, str]]:
         ("total", _total(index)),
     ]
     return [(name, value) for name, value in rows if value]
+
+
+def _shards(model: ModelFile) -> list[tuple[str, str]]:
+    if model.members[0].index.shard is None:
+        return []
+    names = [path.name for path in model.files]
+    return [("shards", f"{len(names)}: {names[0]}{f' to {names[-1]}' * (len(names) > 1)}")]
+
+
+def _shard_documents(model: ModelFile) -> list[dict[str, object]] | None:
+    """The shards, each with the place of its tensors in the one file that they make; None where it is one file."""
+    if model.members[0].index.shard is None:
+        return None
+    return [
+        {
+            "file": member.file.path.name,
+            "bytes": member.file.size,
+            "id": member.tail.digest.hex(),
+            "tensors": len(member.index.tensors),
+            "begin": model.file.begin(number),
+        }
+        for number, member in enumerate(model.members)
+    ]
 
 
 def _total(index: Index) -> str:
@@ -99,6 +123,7 @@ def _document(model: ModelFile) -> dict[str, object]:
         "version": list(model.version),
         "id": model.digest.hex(),
         "file_bytes": model.file.size,
+        "shards": _shard_documents(model),
         "architecture": index.architecture,
         "hyper": dict(index.hyper),
         "sources": [{"kind": s.kind, "bytes": s.nbytes, "xxh3_128": s.digest.hex()} for s in index.sources],

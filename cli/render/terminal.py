@@ -1,4 +1,8 @@
-"""The two streams: stdout takes data, stderr progress and errors. Text from files is made safe for both."""
+"""The two streams: stdout takes data, stderr progress and errors. Text from files is made safe for both.
+
+Paths of files that come from elsewhere, and lie in a temporary folder while they are read, are written as they are
+called there.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ from typing import TextIO
 from unicodedata import category
 
 from fourcc.errors import OutputError
+from fourcc.files.backing import spelled
 
 # Unicode's Bidi_Control: marks, embeddings, overrides and isolates
 BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -52,7 +57,7 @@ def out(text: str) -> None:
     """
     _make_way()
     try:
-        stdout().write(f"{text}\n")
+        stdout().write(f"{spelled(text)}\n")
     except OSError as error:
         raise lost(error) from error
 
@@ -125,7 +130,7 @@ def err(text: str) -> None:
     _make_way()
     if sys.stderr is not None:
         with contextlib.suppress(OSError):
-            sys.stderr.write(f"{text}\n")
+            sys.stderr.write(f"{spelled(text)}\n")
             sys.stderr.flush()
 
 

@@ -99,6 +99,7 @@ class ConversionOptions:
     tokenizer: Path | None
     feedback: str | None
     damping: float | None
+    shard: str | None
     dry_run: bool
     how: AskedExecution
     quiet: bool
@@ -156,6 +157,7 @@ class AskedBudget:
                 feedback=feedback_of(work.feedback or "gptq", work.damping),
                 documents=self.documents,
                 tokenizer=work.tokenizer,
+                shard_size=work.shard,
                 threads=work.how.threads,
                 force=work.how.force,
                 stage=stages.begin,

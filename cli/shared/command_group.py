@@ -14,6 +14,7 @@ from fourcc.cli.shared.suggestions import command_advice
 if TYPE_CHECKING:
     import typer
 
+OLD_NAMES = {"--max-shard-size": "--shard-size"}  # what options were called before; help shows the new name alone
 QUIET = ("--quiet", "-q")
 VERBOSE = ("--verbose", "-v")
 
@@ -41,7 +42,13 @@ class CommandGroup(help_pages.Group):
         known = word in self.commands or difflib.get_close_matches(word, self.commands, n=1)
         if not known and (advice := command_advice(word)) is not None:
             ctx.fail(f"No such command {word!r}: {advice}.")
-        return super().resolve_command(ctx, args)
+        return super().resolve_command(ctx, [word, *map(_renamed, args[1:])])
+
+
+def _renamed(word: str) -> str:
+    """The word of a command line, with an option's old name replaced; its value may stand behind a ``=``."""
+    name, equals, value = word.partition("=")
+    return f"{OLD_NAMES[name]}{equals}{value}" if name in OLD_NAMES else word
 
 
 def _leaves(commands: Mapping[str, object]) -> Iterator[TyperCommand]:

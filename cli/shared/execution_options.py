@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import attrs
@@ -54,14 +56,16 @@ class AskedExecution:
     resume: bool = False
     force: bool = False
     cluster: str | None = None
+    stream: bool = False
 
     @property
     def beyond_one_run(self) -> dict[str, object]:
         """The options that work in several steps does not take, by their names."""
-        return {"--memory": self.memory, "--resume": self.resume, "--cluster": self.cluster}
+        run = {"--memory": self.memory, "--resume": self.resume, "--cluster": self.cluster}
+        return {**run, "--stream": self.stream}
 
     def execution(self, progress: OnProgress | None) -> Execution:
-        """How the work is carried out. Raises UsageError for an option that is wrong."""
+        """How the work is carried out on this machine. Raises UsageError for an option that is wrong."""
         from fourcc.execution import Execution
 
         return Execution(
@@ -71,6 +75,23 @@ class AskedExecution:
             anew=self.force,
             progress=progress,
         )
+
+    @contextmanager
+    def connected(self, progress: OnProgress | None) -> Iterator[Execution]:
+        """How the work is carried out, on the cluster if one is asked for; the connection ends with the block.
+
+        Raises:
+            UsageError: an option is wrong, or a package is missing.
+            ClusterError: the cluster does not answer.
+        """
+        how = self.execution(progress)
+        if self.cluster is None:
+            yield how
+            return
+        from fourcc.cluster.connection import connected
+
+        with connected(self.cluster) as executor:
+            yield attrs.evolve(how, executor=executor)
 
     def forecast(self, planned: Plan | ExportPlan, output: Path | None) -> Forecast:
         """The forecast of the work on this machine. Raises UsageError for an option that is wrong."""

@@ -18,7 +18,8 @@ Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", h
 Source = Annotated[
     Path,
     typer.Argument(
-        metavar="SRC", help="A model: folder or file of safetensors, GGUF, llama2.c, npz or ggjt, or a model.bin."
+        metavar="SRC",
+        help="A model: folder or file of safetensors, GGUF, llama2.c, npz or ggjt, a model.bin, or ORG/NAME on a hub.",
     ),
 ]
 Model = Annotated[Path, typer.Argument(metavar="FILE", help="A model.bin.")]
@@ -125,7 +126,7 @@ def check_sample(sample: int) -> None:
 ShardSize = Annotated[
     str | None,
     typer.Option(
-        "--max-shard-size", metavar="BYTES", help="The most that a file of a folder's weights holds.  [default: 5GB]"
+        "--shard-size", metavar="BYTES", help="Cut the output into files of at most so many bytes of tensors: 5GB."
     ),
 ]
 WindowContext = Annotated[

@@ -1,197 +1,201 @@
-"""Collecting statistics of a model's inputs: all windows of a text go through the network together, layer by layer."""
+"""Collecting statistics of a model's inputs: all windows of a text go through the network together, layer by layer.
+
+The unit of work is one layer on one batch of windows (`fourcc.calibration.layer_batches`). Sums of a batch are made by
+themselves, and added to those of the batches before it in the order of the text, so that nobody can see in the file who
+ran which batch, or how often the work was interrupted.
+"""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import attrs
-import numpy as np
 
-from fourcc.calibration.hessians import HessianSums
-from fourcc.calibration.layout import About, CalibrationLayout, lay_out
-from fourcc.calibration.partial_file import PartialFile
-from fourcc.calibration.statistics import InputStatistics
-from fourcc.errors import InputError, UsageError
+from fourcc.calibration.collecting_plan import CollectingPlan, Work
+from fourcc.calibration.collector import InputSums, merged
+from fourcc.calibration.layer_batches import LayerBatch, TakeSums, run_batch
+from fourcc.calibration.partial_file import CalibrationFile, WindowStates
+from fourcc.calibration.spread_batches import SpreadBatches, StatesPlace
+from fourcc.cluster.workers import Workers
+from fourcc.errors import InputError
+from fourcc.execution import Execution
+from fourcc.files.part_file import completed
 from fourcc.files.write import check_space
 from fourcc.models.staged import StagedNetwork
-from fourcc.progress import OnProgress, counter
+from fourcc.progress import counter
 
 if TYPE_CHECKING:
-    from fourcc.arrays import Floats
-    from fourcc.calibration.calibration import Calibration
+    from fourcc.models.stored_network import Spread
     from fourcc.models.transformer import Transformer
     from fourcc.models.weights import Inputs
-    from fourcc.models.windows import Window
-
-DIGEST_BYTES = 16
+    from fourcc.models.weights_in_turn import NetworkInTurn
 
 
-@attrs.frozen(eq=False)
-class Work:
-    """The work of a calibration.
+class RunsBatches(Protocol):
+    """Runs units of work, here or elsewhere."""
+
+    def __call__(self, units: Iterable[LayerBatch], take: TakeSums) -> Iterator[str]:
+        """Runs units one after the other, or some at once.
+
+        Args:
+            units: in order; the next one is asked for when the result of the one that lies a layer back is known.
+            take: called with the sums over all inputs of the layer, unit after unit.
+
+        Yields:
+            What `run_batch` returns, unit after unit.
+        """
+
+
+@attrs.frozen
+class Collected:
+    """Says how far the work had come before.
 
     Attributes:
-        about: what is known of the result before it is collected.
-        windows: runs of tokens, each of which begins at position 0.
-        hessian: whether Hessians are collected, too.
-        merged: a calibration that is added; its About is part of ours already. None: there is none.
+        layers: that were done before.
+        batches: of the next layer that were done before.
     """
 
-    about: About
-    windows: tuple[Window, ...]
-    hessian: bool = False
-    merged: Calibration | None = None
-
-    def digest(self, head: bytes) -> bytes:
-        """Tells this work from any other: the file's head, the tokens of each window, what is added."""
-        digest = hashlib.blake2b(head, digest_size=DIGEST_BYTES)
-        for window in self.windows:
-            digest.update(np.array([len(window.tokens), *window.tokens], "<i8").tobytes())
-        if self.merged is not None:
-            digest.update(bytes.fromhex(self.merged.digest))
-        return digest.digest()
+    layers: int = 0
+    batches: int = 0
 
 
 def collect(
-    network: Transformer, work: Work, target: Path, *, resume: bool = False, progress: OnProgress | None = None
-) -> int:
+    network: Transformer | NetworkInTurn,
+    work: Work,
+    target: Path,
+    how: Execution | None = None,
+    spread: Spread | None = None,
+    room: Callable[[CollectingPlan], int] | None = None,
+) -> Collected:
     """Collects statistics, and writes the calibration.
 
-    The states of all windows are in memory at once: tokens times the model's width times 4 bytes; and of one layer at a
-    time the statistics, with Hessians 12 bytes for each pair of columns of its matrices.
+    Memory holds the states of one window, and of one layer the sums of a batch of windows; with Hessians 8 bytes for
+    each pair of columns of its matrices, and 4 for each of the widest.
 
     Args:
         network: the model.
         work: what to collect.
         target: the path from `check_target`.
-        resume: whether to go on where such work was interrupted.
-        progress: called with tokens times layers, after each window.
-
-    Returns:
-        Number of layers that were done before.
+        how: whether to go on where such work was interrupted; whom to tell how many tokens times layers are done.
+        spread: what the workers of the executor need to know; without an executor it is not looked at.
+        room: gives the bytes that Hessians may take; None: as many as they need.
 
     Raises:
-        InputError: an activation is not finite.
-        UsageError: a calibration that is merged has other matrices.
+        InputError: an activation is not finite, or unfinished work is damaged.
+        UsageError: a calibration that is merged has other matrices; or there is unfinished work, and it is another one,
+            or nothing says what to do with it.
         OutputError: the file cannot be written.
     """
+    how = how or Execution()
     staged = StagedNetwork(network)
-    layers = [staged.inputs_of(number) for number in range(staged.layers + 1)]
-    layout = lay_out(work.about, [each for inputs in layers for each in inputs], hessian=work.hessian)
-    shape = (sum(len(window.tokens) for window in work.windows), staged.width)
-    check_space(target, layout.nbytes + 8 * shape[0] * shape[1])
-    digest = work.digest(layout.head)
-    with PartialFile(target, layout.nbytes, digest, shape, resume=resume) as out:
-        out.write_at(0, layout.head)
-        run = _Run(staged, work, layout, out, counter(shape[0] * (len(layers) - out.done), progress), network.threads)
-        states = out.states() if out.done else run.embedded()
-        for number in range(out.done, len(layers)):
-            states = run.layer(number, layers[number], states)
-        out.write_at(*layout.checksums(out.read_at))
-        return out.done
-
-
-@attrs.frozen(eq=False)
-class _Run:
-    """The parts that a run over the layers needs."""
-
-    staged: StagedNetwork
-    work: Work
-    layout: CalibrationLayout
-    out: PartialFile
-    report: Callable[[str, int], None]
-    threads: int
-
-    def embedded(self) -> Floats:
-        """The states of all windows before the first layer, float32 (tokens, width)."""
-        return np.concatenate([self.staged.embed(window.tokens) for window in self.work.windows])
-
-    def layer(self, number: int, inputs: Sequence[Inputs], states: Floats) -> Floats:
-        """Collects and writes a layer's statistics; returns the states after it, in the same array."""
-        collector = Collector(inputs, self.threads, hessian=self.work.hessian)
-        first = 0
-        for index, window in enumerate(self.work.windows):
-            some = slice(first, first + len(window.tokens))
-            observe = partial(collector.observe, index)
-            if number == self.staged.layers:
-                self.staged.logits(states[some], observe=observe)
+    plan = CollectingPlan.of(staged, work)
+    if how.resume and completed(target, plan.facts()) is not None:
+        return Collected(len(plan.layers))
+    free = None if room is None else room(plan)
+    check_space(target, plan.nbytes)
+    with CalibrationFile(target, plan.facts(), plan.layout.nbytes, how) as out:
+        run = _Run(plan, out)
+        report = partial(run.told, counter(plan.shape[0] * len(plan.layers) - run.tokens_done, how.progress))
+        with ExitStack() as stack:
+            if how.executor is None or spread is None:
+                runs: RunsBatches = partial(_here, staged, plan.states(out.file), report)
             else:
-                states[some] = self.staged.layer(number, states[some], observe=observe)
-            first = some.stop
-            self.report(f"layer {number}" if number < self.staged.layers else "classifier", len(window.tokens))
-        self._write(inputs, collector)
-        if number < self.staged.layers:
-            self.out.mark(number + 1, states)
-        return states
-
-    def _write(self, inputs: Sequence[Inputs], collector: Collector) -> None:
-        for each in inputs:
-            statistics, hessian = collector.result(each)
-            if self.work.merged is not None:
-                statistics, hessian = merged(self.work.merged, each, statistics, hessian)
-            for offset, data in self.layout.pieces(each, statistics, hessian):
-                self.out.write_at(offset, data)
+                workers = stack.enter_context(Workers(how.executor, spread.conditions))
+                at_once = min(workers.slots, len(plan.batches))
+                place = StatesPlace(str(out.path), plan.layout.nbytes, plan.shape)
+                runs = SpreadBatches(workers, at_once, spread.networks[0], place, report)
+            done = run.carry_out(runs, free)
+        out.file.write_at(*plan.layout.checksums(out.file.read_at))
+    return done
 
 
-class Collector:
-    """Collects statistics of the inputs of some matrices, and of each matrix of a stack.
+def _here(
+    staged: StagedNetwork,
+    states: WindowStates,
+    report: Callable[[LayerBatch, int], None],
+    units: Iterable[LayerBatch],
+    take: TakeSums,
+) -> Iterator[str]:
+    """Runs units of work in this process."""
+    for unit in units:
+        yield run_batch(staged, states, unit, take, partial(report, unit))
+
+
+class _Run:
+    """The run over all units.
 
     Args:
-        inputs: the inputs.
-        threads: number of threads.
-        hessian: whether to collect Hessians, too; none of stacks, each matrix of which would have one.
+        plan: of the work.
+        out: the file.
     """
 
-    def __init__(self, inputs: Sequence[Inputs], threads: int, *, hessian: bool) -> None:
-        self._statistics = {each.names: InputStatistics.empty(each.cols, each.matrices) for each in inputs}
-        alone = [each for each in inputs if hessian and each.matrices == 1]
-        self._hessians = {each.names: HessianSums(each.cols, threads) for each in alone}
+    def __init__(self, plan: CollectingPlan, out: CalibrationFile) -> None:
+        self._plan, self._out, self._file = plan, out, out.file
+        self._next = 0
+        while self._next < plan.units and plan.key(self._next) in out.done:
+            self._next += 1
+        self._refuse_damage()
+        self._digests: list[str] = []
 
-    def observe(self, window: int, names: tuple[str, ...], x: Floats, matrix: int = 0) -> None:
-        """Adds inputs that some matrices share, float32 (tokens, cols), or a matrix of each of some stacks.
+    @property
+    def tokens_done(self) -> int:
+        """Tokens times layers that were done before."""
+        layer, batch = divmod(self._next, len(self._plan.batches))
+        return layer * self._plan.shape[0] + sum(each.tokens for each in self._plan.batches[:batch])
 
-        Raises:
-            InputError: one is not finite; the message has the window's number.
-        """
-        finite = np.isfinite(x)
-        if not finite.all():
-            found = f"{x[~finite][0]} in window {window + 1}"
-            what, hint = "the inputs of this matrix are not finite", "The model overflows, or its weights are damaged."
-            raise InputError(what, tensor=names[0], found=found, expected="numbers", hint=hint)
-        self._statistics[names].add(x, matrix)
-        if names in self._hessians:
-            self._hessians[names].add(x)
+    def told(self, report: Callable[[str, int], None], unit: LayerBatch, tokens: int) -> None:
+        """Reports tokens of a unit."""
+        report(self._plan.stage(unit.layer), tokens)
 
-    def result(self, inputs: Inputs) -> tuple[InputStatistics, Floats | None]:
-        """The statistics of some inputs, and their Hessian."""
-        statistics, hessian = self._statistics[inputs.names], self._hessians.get(inputs.names)
-        return statistics, None if hessian is None else hessian.mean(int(statistics.counts[0]))
+    def carry_out(self, runs: RunsBatches, room: int | None) -> Collected:
+        """Runs all units that are not yet done."""
+        plan, done = self._plan, Collected(*divmod(self._next, len(self._plan.batches)))
+        if not self._next:
+            self._file.write_at(0, plan.layout.head)
+        units = (plan.unit(index, self._out.done, room) for index in range(self._next, plan.units))
+        for states in runs(units, self._take):
+            self._finish(states)
+        return done
 
+    def _take(self, inputs: Inputs, sums: InputSums) -> None:
+        """Adds the sums of the unit that is next to those of the batches before it."""
+        layer, batch = divmod(self._next, len(self._plan.batches))
+        stored = self._plan.sums(self._file, layer)
+        if batch:
+            stored.add((self._next - 1) % 2, inputs, sums)
+        if batch + 1 == len(self._plan.batches):
+            self._write(inputs, sums)
+        else:
+            self._digests.append(stored.put(self._next % 2, inputs, sums))
 
-def merged(
-    other: Calibration, inputs: Inputs, statistics: InputStatistics, hessian: Floats | None
-) -> tuple[InputStatistics, Floats | None]:
-    """Statistics and Hessian of some inputs together with those of another calibration.
+    def _write(self, inputs: Inputs, sums: InputSums) -> None:
+        """Writes the statistics of a layer that is done."""
+        statistics, hessian = sums.statistics, sums.hessian
+        if self._plan.work.merged is not None:
+            statistics, hessian = merged(self._plan.work.merged, inputs, statistics, hessian)
+        for offset, data in self._plan.layout.pieces(inputs, statistics, hessian):
+            self._file.write_at(offset, data)
 
-    Raises:
-        UsageError: it has none, or of other columns; or only one of both has Hessians.
-    """
-    name = inputs.names[0]
-    theirs, their_hessian = other.of(name), other.hessian(name)
-    if theirs is None or theirs.squares.shape != statistics.squares.shape or theirs.magnitudes is None:
-        found = "none" if theirs is None else f"those of {theirs.squares.shape}"
-        what, expected = "statistics cannot be merged", f"those of {statistics.squares.shape}, with ranges"
-        raise UsageError(what, file=other.path, tensor=name, found=found, expected=expected)
-    both = statistics.merged(theirs)
-    if (hessian is None) != (their_hessian is None):
-        what = f"the calibration to merge has {'no ' * (their_hessian is None)}Hessians"
-        raise UsageError(what, file=other.path, tensor=name, hint="Make both with --hessian, or none.")
-    if hessian is None or their_hessian is None:
-        return both, None
-    ours, others, total = int(statistics.counts[0]), int(theirs.counts[0]), int(both.counts[0])
-    sums = hessian.astype(np.float64) * ours + their_hessian.astype(np.float64) * others
-    return both, (sums / max(1, total)).astype(np.float32)
+    def _finish(self, states: str) -> None:
+        """Notes that the next unit is done; what a layer leaves is flushed before."""
+        if self._next % len(self._plan.batches) + 1 == len(self._plan.batches):
+            self._file.flush()
+        self._out.add(self._plan.key(self._next), {"states": states, "sums": self._digests})
+        self._next, self._digests = self._next + 1, []
+
+    def _refuse_damage(self) -> None:
+        """Refuses sums that are not those that were kept. Raises InputError."""
+        layer, batch = divmod(self._next, len(self._plan.batches))
+        if not batch:
+            return
+        kept = self._out.done[self._plan.key(self._next - 1)]["sums"]
+        stored = self._plan.sums(self._file, layer)
+        inputs = self._plan.layers[layer]
+        found = [stored.digest((self._next - 1) % 2, each, self._plan.hessians) for each in inputs]
+        if sorted(found) != sorted(kept):
+            what, hint = f"the sums of layer {layer} are not those that were kept", "--force begins anew."
+            raise InputError(what, file=self._out.path, hint=hint)

@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from fourcc.analysis.extraction import write_runs
 from fourcc.calibration.calibrating import calibrate, window_context
 from fourcc.calibration.costs import Costs
 from fourcc.calibration.measure import measure
 from fourcc.calibration.reading import open_calibration
 from fourcc.calibration.session import OnNote
+from fourcc.container.resharding import written_in_shards
+from fourcc.container.shard_files import ShardTarget
+from fourcc.execution import Execution
 from fourcc.feedback.feedback import Feedback
 from fourcc.models import evaluation
 from fourcc.models.evaluation import EvaluatedModel
@@ -123,14 +127,23 @@ class ConversionTrials:
         self.notes.extend(notes)
         model = self.stack.enter_context(Model(self.path, fd=fd))
         how = protocol or Protocol(window_context(self.original, 0), 0, self.reading["documents"], 0)
-        text, threads = read_text(self.measuring), self.reading["threads"]
+        text, running = read_text(self.measuring), Execution(threads=self.reading["threads"], progress=progress)
         subjects = [EvaluatedModel(model, "exact")]
-        found = evaluation.measure(subjects, text, how, self.original, threads, progress)[0].divergence
+        found = evaluation.measure(subjects, text, how, self.original, running)[0].divergence
         assert found is not None
         return found, model
 
 
-def model_bytes(model: Model) -> Iterator[bytes]:
+def write_model(model: Model, target: Path | ShardTarget) -> tuple[Path, tuple[Path, ...]]:
+    """Writes a temporary model to its place, from `check_model_output`; gives what was written, and all files of it."""
+    if isinstance(target, ShardTarget):
+        made = written_in_shards(model, target)
+        return made.path, made.files
+    write_runs(_model_bytes(model), target)
+    return target, (target,)
+
+
+def _model_bytes(model: Model) -> Iterator[bytes]:
     """The bytes of a model's file, in runs."""
     for start in range(0, model.file.size, RUN):
         yield bytes(model.file.read(start, min(RUN, model.file.size - start)))

@@ -27,6 +27,7 @@ SCHEMA = "fourcc.costs/1"
 MEASURED_BITS = (
     3.5  # of the option that is measured, or the nearest: its damage is far above rounding, and not yet wild
 )
+BEGIN = b"{"  # of the file
 DIGITS = 9  # significant digits of every number that is not whole
 
 
@@ -206,6 +207,10 @@ class Costs(Records):
         head = "".join(f' "{key}": {_json(value)},\n' for key, value in {"schema": SCHEMA, **tree}.items())
         return f'{{\n{head} "units": [\n{units}\n ],\n "fixed": [\n{fixed}\n ]\n}}\n'
 
+    def encoded(self) -> bytes:
+        """The bytes of the file. Raises UsageError for a number that is not finite."""
+        return self.dumps().encode("ascii")
+
     def write(self, path: Path, *, force: bool = False) -> None:
         """Writes the file, whole or not at all.
 
@@ -213,7 +218,7 @@ class Costs(Records):
             UsageError: the file exists and `force` is False, or a number is not finite.
             OutputError: it cannot be written.
         """
-        data = self.dumps().encode("ascii")
+        data = self.encoded()
         with AtomicFile(check_target(path, (), force=force)) as file:
             file.write_at(0, data)
 
@@ -239,11 +244,6 @@ def option_fields(unit: Unit, option: Option) -> dict[str, Any]:
 def by_size(options: Iterable[Option]) -> tuple[Option, ...]:
     """Options in the order of the file: by bytes, then by tag and settings."""
     return tuple(sorted(options, key=lambda option: (option.nbytes, option.key)))
-
-
-def unit_line(unit: Unit) -> str:
-    """A unit as JSON in one line, with the same numbers as in the file of costs."""
-    return "".join(line.strip() for line in _unit_text(unit).splitlines())
 
 
 def _unit_text(unit: Unit) -> str:

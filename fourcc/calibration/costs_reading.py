@@ -80,12 +80,6 @@ def read_costs(path: str | Path) -> Costs:
     return parse_costs(data, path)
 
 
-def parse_unit(tree: object, file: object) -> Unit:
-    """One unit, as the file of costs has it; `file` is for messages. Raises InputError."""
-    (fields,) = Fields({"units": [tree]}, {"units": ARRAY}, file, "costs").maps("units", UNIT)
-    return _unit(fields)
-
-
 def _first_bytes(path: Path, count: int) -> bytes:
     with path.open("rb") as file:
         return file.read(count)

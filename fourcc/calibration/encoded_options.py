@@ -1,9 +1,7 @@
-"""A matrix in each of its options, as the conversion would encode it."""
+"""A matrix in one of its options, as the conversion would encode it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import partial
 from typing import TYPE_CHECKING
 
 import attrs
@@ -12,13 +10,12 @@ import numpy as np
 from fourcc.arrays import Floats
 from fourcc.conversion.plan import describe
 from fourcc.encoding import encode
-from fourcc.errors import NumericError, PluginError
+from fourcc.errors import PluginError
 from fourcc.feedback.factors import Factors
 from fourcc.feedback.feedback import Feedback
 from fourcc.format import Aids
 from fourcc.policy.asked_formats import TargetFormat
 from fourcc.qmatrix import QMatrix
-from fourcc.threads import Task, in_order
 from fourcc.tiles import decode_rows
 
 if TYPE_CHECKING:
@@ -51,33 +48,23 @@ class EncodingSetting:
         )
 
 
-def encoded_options(
-    tensor: SourceTensor,
-    weights: Floats,
-    options: Sequence[TargetFormat],
-    aids: Aids,
-    setting: EncodingSetting,
-) -> Iterator[QMatrix | NumericError]:
-    """The matrix in each option, in order; an error in place of those whose format cannot hold the weights.
+def encoded_option(
+    tensor: SourceTensor, weights: Floats, option: TargetFormat, aids: Aids, setting: EncodingSetting
+) -> QMatrix:
+    """The matrix in an option.
 
     Args:
         tensor: as it is stored; an option that it has already is not encoded, since a conversion carries it over.
         weights: the tensor's, finite.
-        options: that fit its shape.
+        option: that fits its shape.
         aids: what calibration knows of its inputs.
         setting: what all matrices share.
 
     Raises:
-        UsageError: a format needs calibration data that are not given.
-        PluginError: a format does not keep its contract; the hint says how to go on without it.
+        NumericError: the format cannot hold the weights.
+        UsageError: it needs calibration data that are not given.
+        PluginError: it does not keep its contract; the hint says how to go on without it.
     """
-    one = partial(_encoded, tensor, weights, aids, setting)
-    yield from in_order((Task(partial(one, option), weights.size) for option in options), setting.threads, AT_ONCE)
-
-
-def _encoded(
-    tensor: SourceTensor, weights: Floats, aids: Aids, setting: EncodingSetting, option: TargetFormat
-) -> QMatrix | NumericError:
     tag = option.format.tag
     if option.holds(describe(tensor, tied=False)):
         return tensor.qmatrix()
@@ -93,8 +80,6 @@ def _encoded(
             whole=setting.whole,
             factors=setting.factors,
         )
-    except NumericError as error:
-        return error
     except PluginError as error:
         error.hint = f"Leave {tag} out of the options to measure the others. {error.hint or ''}".rstrip()
         raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -64,7 +64,7 @@ class CalibrationLayout:
             kind, offset, _ = self.places[tensor]
             yield offset, np.ascontiguousarray(array, imatrix.DTYPES[kind]).tobytes()
 
-    def checksums(self, read: Callable[[int, int], bytes]) -> tuple[int, bytes]:
+    def checksums(self, read: Callable[[int, int], bytes | bytearray]) -> tuple[int, bytes]:
         """Offset and bytes of the checksums; `read` gives bytes of the file, in which all else is written."""
         sums = [xxh3_64_intdigest(self.head)]
         for tensor, (_, offset, nbytes) in self.places.items():
@@ -73,15 +73,15 @@ class CalibrationLayout:
         return self.places[imatrix.CHECKSUMS][1], np.array(sums, "<u8").tobytes()
 
 
-def lay_out(about: About, inputs: Sequence[Inputs], *, hessian: bool) -> CalibrationLayout:
+def lay_out(about: About, inputs: Sequence[Inputs], hessians: Container[str]) -> CalibrationLayout:
     """The layout of a file.
 
     Args:
         about: what the calibration is of.
         inputs: those that there are statistics of, in order.
-        hessian: whether Hessians are stored.
+        hessians: first names of the inputs whose Hessians are stored.
     """
-    tensors = [tensor for each in inputs for tensor in _tensors(each, about.tokens, hessian=hessian)]
+    tensors = [tensor for each in inputs for tensor in _tensors(each, about.tokens, hessian=each.names[0] in hessians)]
     tensors.append((imatrix.CHECKSUMS, imatrix.LONG, (1 + len(tensors),)))
     infos: list[Info] = []
     sizes: list[int] = []
@@ -97,7 +97,7 @@ def lay_out(about: About, inputs: Sequence[Inputs], *, hessian: bool) -> Calibra
     return CalibrationLayout(start, places, len(start) + offset)
 
 
-def _checksum(read: Callable[[int, int], bytes], offset: int, nbytes: int) -> int:
+def _checksum(read: Callable[[int, int], bytes | bytearray], offset: int, nbytes: int) -> int:
     """XXH3-64 of bytes of a file."""
     found = xxh3_64()
     for first in range(0, nbytes, READ_BYTES):
@@ -135,7 +135,7 @@ def _tensors(inputs: Inputs, tokens: int, *, hessian: bool) -> Iterator[tuple[st
     yield first + imatrix.MAXIMUM, imatrix.FLOAT, (matrices, cols)
     narrow = tokens * BLOCK < 2**31  # no bin can hold more
     yield first + imatrix.MAGNITUDES, imatrix.INT if narrow else imatrix.LONG, (matrices, block_count(cols), BINS)
-    if hessian and matrices == 1:
+    if hessian:
         yield first + imatrix.HESSIAN, imatrix.FLOAT, (cols, cols)
 
 

@@ -9,17 +9,20 @@ from typing import TYPE_CHECKING
 
 from fourcc.calibration.asked_options import asked_options, spare_options
 from fourcc.calibration.costs import Costs
-from fourcc.calibration.partial_file import check_target_and_part
 from fourcc.calibration.session import TOKENS, OnNote, Session, Wanted
 from fourcc.calibration.units import asked_groups
 from fourcc.errors import InputError, PluginError
+from fourcc.execution import Execution
 from fourcc.feedback.feedback import Feedback, as_feedback
+from fourcc.files.part_file import check_output
 from fourcc.models.opening import open_to_run
 from fourcc.progress import OnProgress
 from fourcc.sources import open_source
 from fourcc.threads import thread_count
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from fourcc.calibration.calibration import Calibration
     from fourcc.models.model import Model
     from fourcc.sources.source import Source
@@ -43,6 +46,8 @@ def measure(  # noqa: PLR0913 - keyword-only, one an option of the command
     threads: int | None = None,
     force: bool = False,
     resume: bool = False,
+    memory: int | None = None,
+    executor: Executor | None = None,
     progress: OnProgress | None = None,
     note: OnNote = lambda text: None,  # noqa: ARG005 - a call that does nothing
 ) -> Costs:
@@ -65,8 +70,12 @@ def measure(  # noqa: PLR0913 - keyword-only, one an option of the command
         seconds: also take the time of a product with each option, on this machine: then no two runs give equal bytes.
         tokenizer: the tokenizer, in place of the model's own.
         threads: number of threads; the costs do not depend on it.
-        force: replace an existing output.
+        force: replace an existing output, and begin unfinished work beside it again.
         resume: go on where this very measurement was interrupted.
+        memory: bytes of resident memory to take at most; None: as many as are needed.
+        executor: measures options, such as a `concurrent.futures.ProcessPoolExecutor`, or that of a dask client
+            (``Client.get_executor(pure=False)``), `threads` on each, by default one; None: threads of this process. The
+            costs do not depend on it.
         progress: called after each stage of a run.
         note: called with a line on each thing that is odd.
 
@@ -88,11 +97,12 @@ def measure(  # noqa: PLR0913 - keyword-only, one an option of the command
     )
     with ExitStack() as stack:
         source = stack.enter_context(open_source(model, tokenizer))
-        target = _target(output, [*source.all_files, *_read(text, calibration)], force=force)
+        target = _target(output, [*source.all_files, *_read(text, calibration)], force=force, resume=resume)
         opened = _opened(model, stack, tokenizer, note)
         known, count = _calibration(calibration, source), thread_count(threads)
         session = Session(source, opened, wanted, known, Path(text), count, note)
-        return _costs(session, target, progress, force=force, resume=resume)
+        how = Execution(threads=threads, resume=resume, memory=memory, anew=force, executor=executor, progress=progress)
+        return _costs(session, target, how)
 
 
 def _opened(model: str | Path, stack: ExitStack, tokenizer: str | Path | None, note: OnNote) -> Model:
@@ -103,9 +113,9 @@ def _opened(model: str | Path, stack: ExitStack, tokenizer: str | Path | None, n
     return opened
 
 
-def _target(output: str | Path | None, read: list[Path], *, force: bool) -> Path | None:
+def _target(output: str | Path | None, read: list[Path], *, force: bool, resume: bool) -> Path | None:
     """The path to write to, checked as far as that is possible beforehand."""
-    return None if output is None else check_target_and_part(Path(output), read, force=force)
+    return None if output is None else check_output(Path(output), read, force=force, resume=resume)
 
 
 def _read(*files: str | Path | Calibration | None) -> list[Path]:
@@ -113,10 +123,10 @@ def _read(*files: str | Path | Calibration | None) -> list[Path]:
     return [Path(file) for file in files if isinstance(file, (str, Path))]
 
 
-def _costs(session: Session, target: Path | None, progress: OnProgress | None, *, force: bool, resume: bool) -> Costs:
+def _costs(session: Session, target: Path | None, how: Execution) -> Costs:
     """The costs of a session; errors name the model's file."""
     try:
-        return session.costs(target, progress, force=force, resume=resume)
+        return session.costs(target, how)
     except (InputError, PluginError) as error:  # raised where the file's name is not known
         error.file = error.file or str(session.source.path)
         raise

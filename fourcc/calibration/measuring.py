@@ -4,44 +4,106 @@ One option of each unit is measured: the network runs with the unit in it, from 
 divergence from the original is taken. That of the other options is scaled from it by the output error: on matrices of
 one network the two are proportional. An embedding has each option measured, since output errors say nothing of a
 look-up whose errors every layer sees.
+
+Each option that is encoded, and each that is run, is noted as soon as it is done, so that no more than one of them is
+lost when the process ends.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
-import numpy as np
 
+from fourcc.calibration.asked_options import spelled_option
 from fourcc.calibration.costs import MEASURED_BITS, Option, Unit, by_size
-from fourcc.calibration.encoded_options import EncodingSetting, encoded_options
-from fourcc.calibration.original_run import OriginalRun
-from fourcc.calibration.output_comparison import OutputComparison
-from fourcc.calibration.product_timer import ProductTimer
-from fourcc.calibration.units import PlannedUnit
-from fourcc.compute import pack_decoded
+from fourcc.calibration.unit_measurer import EncodedOption, UnitMeasurer
 from fourcc.errors import NumericError
-from fourcc.format import Aids
-from fourcc.matrix_encoder import refuse_nonfinite
-from fourcc.policy.asked_formats import TargetFormat
-from fourcc.qmatrix import QMatrix
 
 if TYPE_CHECKING:
-    from fourcc.sources.source import SourceTensor
+    from fourcc.calibration.product_timer import ProductTimer
+    from fourcc.calibration.units import PlannedUnit
+
+UnitOption = tuple["PlannedUnit", int]  # a unit, and the index of one of its options
+EncodedOptions = Mapping[int, EncodedOption]  # by index; those that cannot hold the weights are left out
+
+
+class Notes(Protocol):
+    """Keeps the results of steps that are done, such as a `fourcc.files.journal.Journal`."""
+
+    @property
+    def done(self) -> Mapping[str, Mapping[str, Any]]:
+        """The record of each step, by its key."""
+
+    def add(self, key: str, record: Mapping[str, Any]) -> None:
+        """Notes a step."""
+
+
+@attrs.define
+class NotesInMemory:
+    """Notes that nobody keeps."""
+
+    done: dict[str, Mapping[str, Any]] = attrs.field(factory=dict)
+
+    def add(self, key: str, record: Mapping[str, Any]) -> None:
+        """Notes a step."""
+        self.done[key] = record
+
+
+class MeasuresOptions(Protocol):
+    """Measures options of units, here or elsewhere."""
+
+    def groups(self, units: Sequence[PlannedUnit]) -> Iterable[Sequence[PlannedUnit]]:
+        """The units in the order in which they are best measured, in groups that are measured at once."""
+
+    def encoded(self, some: Sequence[UnitOption]) -> Iterator[tuple[UnitOption, EncodedOption | None]]:
+        """Facts of each encoded option, in any order; None for one that cannot hold the weights."""
+
+    def damages(self, some: Sequence[UnitOption]) -> Iterator[tuple[UnitOption, float]]:
+        """The KL divergence of each option, in any order."""
+
+    def refusal(self, unit: PlannedUnit) -> NumericError:
+        """The error for a unit whose weights no option can hold."""
 
 
 @attrs.frozen(eq=False)
-class _Encoded:
-    """A unit in one option: its matrices, and their mean output error."""
+class MeasuredHere:
+    """Measures options in this process, unit after unit.
 
-    option: TargetFormat
-    matrices: tuple[QMatrix, ...]
-    error: float | None
+    Attributes:
+        measurer: does it.
+        layers: of the network.
+        begun: called with a unit's name before it.
+    """
 
-    @property
-    def nbytes(self) -> int:
-        return sum(matrix.nbytes for matrix in self.matrices)
+    measurer: UnitMeasurer
+    layers: int
+    begun: Callable[[str], None]
+
+    def groups(self, units: Sequence[PlannedUnit]) -> Iterable[Sequence[PlannedUnit]]:
+        """One unit after the other, in the order of the layers."""
+        for unit in sorted(units, key=lambda unit: unit.stage(self.layers)):
+            self.begun(unit.name)
+            yield [unit]
+
+    def encoded(self, some: Sequence[UnitOption]) -> Iterator[tuple[UnitOption, EncodedOption | None]]:
+        """Facts of encoded options, all of one unit."""
+        if some:
+            yield from zip(some, self.measurer.encoded(some[0][0], [at for _, at in some]), strict=True)
+
+    def damages(self, some: Sequence[UnitOption]) -> Iterator[tuple[UnitOption, float]]:
+        """The KL divergences of options."""
+        for unit, at in some:
+            yield (unit, at), self.measurer.damage(unit, at)
+
+    def refusal(self, unit: PlannedUnit) -> NumericError:
+        """The error for a unit whose weights no option can hold."""
+        try:
+            self.measurer.matrices(unit, 0)
+        except NumericError as error:
+            return error
+        raise AssertionError(unit.name)  # it could not hold them before
 
 
 @attrs.frozen(eq=False)
@@ -49,77 +111,121 @@ class Measuring:
     """The measurement of a model's units.
 
     Attributes:
-        run: the original on the measuring text, at its first stage.
-        aids: what calibration knows, by tensor.
-        setting: how matrices are encoded; embeddings are encoded without its feedback.
+        measures: measures options.
+        notes: of what is done.
         direct: whether every option of every unit is measured.
-        timer: takes the time of products; None: nobody does.
+        timed: gives seconds of the products of a unit in some of its options; None: nobody takes times.
     """
 
-    run: OriginalRun
-    aids: Mapping[str, Aids]
-    setting: EncodingSetting
+    measures: MeasuresOptions
+    notes: Notes
     direct: bool = False
-    timer: ProductTimer | None = None
+    timed: Callable[[PlannedUnit, Sequence[int]], list[float]] | None = None
 
-    def units(self, pending: Sequence[PlannedUnit], begun: Callable[[str], None]) -> Iterator[Unit]:
-        """The pending units' costs, in the order of the layers; `begun` is called with a unit's name before it."""
-        for unit in sorted(pending, key=lambda unit: unit.stage(self.run.layers)):
-            begun(unit.name)
-            self.run.advance_to(unit.stage(self.run.layers))
-            yield self._measured(unit)
+    def units(self, planned: Sequence[PlannedUnit]) -> Iterator[Unit]:
+        """The costs of the units, group after group."""
+        for group in self.measures.groups(planned):
+            encoded = self._encoded(group)
+            chosen = {unit.name: options_to_run(unit, encoded[unit.name], direct=self.direct) for unit in group}
+            self._run([(unit, at) for unit in group for at in chosen[unit.name]])
+            for unit in group:
+                yield self._costs(unit, encoded[unit.name], chosen[unit.name])
 
-    def _measured(self, unit: PlannedUnit) -> Unit:
-        encoded = self._encoded(unit)
-        chosen = list(range(len(encoded))) if self.direct or unit.looked_up else _chosen(unit, encoded)
-        damages = {at: self._damage(encoded[at]) for at in chosen if encoded[at].error != 0}
-        seconds = self._seconds(encoded)
-        options = [
-            _option(each, damages.get(at, _predicted(encoded, damages, at)), seconds[at])
-            for at, each in enumerate(encoded)
+    def _encoded(self, group: Sequence[PlannedUnit]) -> dict[str, EncodedOptions]:
+        """The encoded options of each unit, by the unit's name. Raises NumericError for a unit that has none."""
+        missing = [
+            (unit, at)
+            for unit in group
+            for at in range(len(unit.options))
+            if encoded_key(unit, at) not in self.notes.done
         ]
-        ordered = by_size(options)
+        for (unit, at), found in self.measures.encoded(missing):
+            record = {"fits": False} if found is None else attrs.asdict(found)
+            self.notes.add(encoded_key(unit, at), record)
+        noted = {unit.name: noted_options(unit, self.notes) for unit in group}
+        for unit in group:
+            if not noted[unit.name]:
+                raise self.measures.refusal(unit)
+        return noted
+
+    def _run(self, chosen: Sequence[UnitOption]) -> None:
+        """Runs the network with options whose damage is not known."""
+        missing = [(unit, at) for unit, at in chosen if damage_key(unit, at) not in self.notes.done]
+        for (unit, at), damage in self.measures.damages(missing):
+            self.notes.add(damage_key(unit, at), {"kld": damage})
+
+    def _costs(self, unit: PlannedUnit, encoded: EncodedOptions, chosen: Sequence[int]) -> Unit:
+        damages = {at: float(self.notes.done[damage_key(unit, at)]["kld"]) for at in chosen}
+        seconds = self._seconds(unit, list(encoded))
+        options = {
+            at: _option(unit, at, each, damages.get(at, _predicted(encoded, damages, at)), seconds.get(at))
+            for at, each in encoded.items()
+        }
+        ordered = by_size(options.values())
         measured = tuple(sorted(ordered.index(options[at]) for at in damages))
         names, shapes = ([getattr(tensor, key) for tensor in unit.tensors] for key in ("name", "shape"))
         return Unit(unit.name, tuple(names), unit.roles, tuple(shapes), measured, ordered)
 
-    def _damage(self, encoded: _Encoded) -> float:
-        """The KL divergence with the decoded matrices in the originals' places."""
-        return self.run.divergence(
-            {str(each.name): pack_decoded(self.setting.decoded(each)) for each in encoded.matrices}
-        )
+    def _seconds(self, unit: PlannedUnit, options: Sequence[int]) -> dict[int, float]:
+        """Seconds of the unit's products with one activation, by option."""
+        if self.timed is None:
+            return {}
+        key = f"{unit.name}, seconds"
+        if key not in self.notes.done:
+            self.notes.add(key, {"seconds": self.timed(unit, options)})
+        return dict(zip(options, self.notes.done[key]["seconds"], strict=True))
 
-    def _encoded(self, unit: PlannedUnit) -> list[_Encoded]:
-        """The unit in each option that can hold its weights. Raises NumericError where none can."""
-        columns = [self._columns(tensor, unit) for tensor in unit.tensors]
-        encoded: list[_Encoded] = []
-        for option, column in zip(unit.options, zip(*columns, strict=True), strict=True):
-            matrices = [each for each, _ in column if isinstance(each, QMatrix)]
-            errors = [error for _, error in column if error is not None]
-            if len(matrices) == len(column):
-                mean = sum(errors) / len(errors) if len(errors) == len(column) else None
-                encoded.append(_Encoded(option, tuple(matrices), mean))
-        if not encoded:
-            raise next(each for column in columns for each, _ in column if isinstance(each, NumericError))
-        return encoded
 
-    def _seconds(self, encoded: Sequence[_Encoded]) -> list[float | None]:
-        """Seconds of the unit's products with one activation, in each option."""
-        if self.timer is None:
-            return [None] * len(encoded)
-        columns = [self.timer.seconds(matrices) for matrices in zip(*(each.matrices for each in encoded), strict=True)]
-        return [sum(each) for each in zip(*columns, strict=True)]
+def encoded_key(unit: PlannedUnit, at: int) -> str:
+    """The name of a step in the notes: an option is encoded and compared."""
+    return f"{unit.name} as {spelled_option(unit.options[at])}"
 
-    def _columns(self, tensor: SourceTensor, unit: PlannedUnit) -> list[tuple[QMatrix | NumericError, float | None]]:
-        """A matrix in each option, with its output error."""
-        weights = np.ascontiguousarray(tensor.decode(), np.float32)
-        refuse_nonfinite([(0, weights)], tensor=tensor.name, hint="The model's weights are damaged.")
-        inputs = self.run.inputs.get(tensor.name)
-        error = OutputComparison(weights, self.run.tokens if inputs is None else inputs, self.setting.threads)
-        aids = self.aids.get(tensor.name, Aids())
-        setting = attrs.evolve(self.setting, feedback=None) if unit.looked_up else self.setting
-        matrices = encoded_options(tensor, weights, unit.options, aids, setting)
-        return [(each, error(setting.decoded(each)) if isinstance(each, QMatrix) else None) for each in matrices]
+
+def damage_key(unit: PlannedUnit, at: int) -> str:
+    """The name of a step in the notes: the network is run with an option."""
+    return f"{encoded_key(unit, at)}, run"
+
+
+def is_measured(unit: PlannedUnit, notes: Notes, *, direct: bool) -> bool:
+    """Whether all options of a unit are encoded, and those that have to be run were run."""
+    if not all(encoded_key(unit, at) in notes.done for at in range(len(unit.options))):
+        return False
+    encoded = noted_options(unit, notes)
+    return all(damage_key(unit, at) in notes.done for at in options_to_run(unit, encoded, direct=direct))
+
+
+def noted_options(unit: PlannedUnit, notes: Notes) -> EncodedOptions:
+    """The encoded options of a unit that has all noted."""
+    records = {at: notes.done[encoded_key(unit, at)] for at in range(len(unit.options))}
+    return {at: EncodedOption(**record) for at, record in records.items() if record.get("fits", True)}
+
+
+def options_to_run(unit: PlannedUnit, encoded: EncodedOptions, *, direct: bool) -> list[int]:
+    """The options whose damage is measured: all that have an error; or one of them and those of unknown errors.
+
+    That one is the nearest to `MEASURED_BITS`.
+    """
+    with_error = [at for at, each in encoded.items() if each.error]
+    unknown = [at for at, each in encoded.items() if each.error is None]
+    if direct or unit.looked_up:
+        return [at for at, each in encoded.items() if each.error != 0]
+    if not with_error:
+        return unknown
+    return [min(with_error, key=lambda at: abs(8 * encoded[at].nbytes / unit.weights - MEASURED_BITS)), *unknown]
+
+
+def unit_seconds(measurer: UnitMeasurer, timer: ProductTimer, unit: PlannedUnit, options: Sequence[int]) -> list[float]:
+    """Seconds of the products of a unit in some of its options."""
+    rows = zip(*(measurer.matrices(unit, at) for at in options), strict=True)
+    columns = [timer.seconds(matrices) for matrices in rows]
+    return [sum(each) for each in zip(*columns, strict=True)]
+
+
+def steps_to_do(units: Sequence[PlannedUnit], notes: Notes, *, direct: bool) -> int:
+    """Steps of a measurement that are not noted, about: options that are encoded, and that are run."""
+    encoded = sum(encoded_key(unit, at) not in notes.done for unit in units for at in range(len(unit.options)))
+    pending = [unit for unit in units if not is_measured(unit, notes, direct=direct)]
+    return encoded + sum(len(unit.options) if direct or unit.looked_up else 1 for unit in pending)
 
 
 def stages_to_run(pending: Sequence[PlannedUnit], layers: int, *, direct: bool) -> int:
@@ -129,16 +235,7 @@ def stages_to_run(pending: Sequence[PlannedUnit], layers: int, *, direct: bool) 
     return 2 * layers + 2 + len(watched) + sum(count * (layers + 1 - stage) for count, stage in passes)
 
 
-def _chosen(unit: PlannedUnit, encoded: Sequence[_Encoded]) -> list[int]:
-    """The options to measure: the one with an error nearest to `MEASURED_BITS`, and those of unknown errors."""
-    unknown = [at for at, each in enumerate(encoded) if each.error is None]
-    with_error = [at for at, each in enumerate(encoded) if each.error]
-    if not with_error:
-        return unknown
-    return [min(with_error, key=lambda at: abs(8 * encoded[at].nbytes / unit.weights - MEASURED_BITS)), *unknown]
-
-
-def _predicted(encoded: Sequence[_Encoded], damages: Mapping[int, float], at: int) -> float:
+def _predicted(encoded: EncodedOptions, damages: Mapping[int, float], at: int) -> float:
     """The damage of an option that is not measured, from the first one that is, by their output errors."""
     error = encoded[at].error
     if not error:
@@ -147,6 +244,6 @@ def _predicted(encoded: Sequence[_Encoded], damages: Mapping[int, float], at: in
     return damages[base] * error / float(encoded[base].error or 1)
 
 
-def _option(encoded: _Encoded, kld: float, seconds: float | None) -> Option:
-    target = encoded.option
+def _option(unit: PlannedUnit, at: int, encoded: EncodedOption, kld: float, seconds: float | None) -> Option:
+    target = unit.options[at]
     return Option(target.format.tag, target.params, target.options, encoded.nbytes, encoded.error, kld, seconds)

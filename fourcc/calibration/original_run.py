@@ -88,9 +88,11 @@ class OriginalRun:
         return [token for window in self._windows for token in window.tokens[:-1]]
 
     def advance_to(self, stage: int) -> None:
-        """Moves on to a stage, and collects the inputs of its matrices."""
+        """Moves on to a stage, and collects the inputs of its matrices; to an earlier one from the start."""
         if stage == self.stage:
             return
+        if stage < self.stage:
+            self.stage, self.inputs, self._hidden = EMBEDDED, self._classified, []
         while self.stage < stage:
             self._advance()
         if stage < self.layers:

@@ -1,179 +1,155 @@
-"""A calibration that is being written, beside its target: after a kill it is gone on with where the last layer ended.
+"""A calibration that is being written, beside its target, and what is kept behind its bytes until it is done.
 
 ::
 
-    the calibration file, as far as it is written | states, slot 0 | states, slot 1 | mark 0 | mark 1
+    the calibration file, as far as it is written | states of all windows, slot 0 | slot 1 | sums, slot 0 | slot 1
 
-After each layer the states of all windows go into one slot, then that slot's mark says how many layers are done. A mark
-counts only if its sum is right and its states have theirs; so one of both is always whole, whenever the process ends.
+A layer reads the states of a window in one slot and writes those after it into the other, so that a layer can be run
+again for a batch of windows as often as need be. The sums of the layer so far go into one slot after another, too: one
+of both is whole, whenever the process ends. What counts is in the journal beside it.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
-import stat
-import struct
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
-from xxhash import xxh3_128_digest
 
-from fourcc.errors import FourccError, OutputError, UsageError
+from fourcc.errors import InputError
 from fourcc.files.descriptors import BINARY, read_into, write_some
-from fourcc.files.write import check_target, sync_folder
+from fourcc.files.facts import Facts
+from fourcc.files.part_file import PartFile
+from fourcc.files.write import errors_named
 
 if TYPE_CHECKING:
     from fourcc.arrays import Floats
-
-SUFFIX = ".part"
-MARK = struct.Struct("<q16s16s")  # layers done, digest of the work, sum of the states
-MARK_BYTES = MARK.size + 16  # and the sum of these
+    from fourcc.execution import Execution
 
 
-def check_target_and_part(path: Path, sources: Sequence[Path], *, force: bool) -> Path:
-    """The real path of an output beside which unfinished work may lie, after all checks that are possible beforehand.
+class OffsetFile:
+    """An open file that is read and written at offsets; a context manager that closes it.
 
     Args:
-        path: the path that the user gave.
-        sources: the files that are read.
-        force: whether an existing output may be replaced.
-
-    Raises:
-        UsageError: as `check_target`; or the file of unfinished work would be one of the sources.
-        OutputError: as `check_target`; or there is something else than a file in its place.
-    """
-    target = check_target(path, sources, force=force)
-    part = target.with_name(target.name + SUFFIX)
-    if not os.path.lexists(part):
-        return target
-    what = "is where unfinished work would be kept"
-    if any(source.exists() and source.samefile(part) for source in sources):
-        raise UsageError(f"this input {what}", file=part, hint="Give the output another name.")
-    if not stat.S_ISREG(part.lstat().st_mode):
-        raise OutputError(f"this {what}, and is no regular file", file=part, hint="Give the output another name.")
-    return target
-
-
-class PartialFile:
-    """The file `TARGET.part`; a context manager that publishes it as the target when it is left normally.
-
-    Left by a `FourccError` it is removed: the same would happen again. Left by anything else, such as an interrupt, it
-    stays if a layer is done.
-
-    Args:
-        target: the path from `check_target`.
-        nbytes: length of the calibration file.
-        work: 16 bytes that tell the work from any other.
-        states: shape of the states of all windows, float32.
-        resume: whether to go on with a file that is there; one of other work is replaced.
-
-    Attributes:
-        done: number of layers that were done before.
-
-    Raises:
-        OutputError: it cannot be written.
+        path: its name, for messages.
+        fd: its descriptor.
     """
 
-    def __init__(self, target: Path, nbytes: int, work: bytes, states: tuple[int, int], *, resume: bool) -> None:
-        self.path = target.with_name(target.name + SUFFIX)
-        self._target, self._nbytes, self._work, self._shape = target, nbytes, work, states
-        self._slot = 4 * states[0] * states[1]
-        self._resume = resume
-        self._fd, self.done, self._worth_keeping = -1, 0, False
+    def __init__(self, path: Path, fd: int) -> None:
+        self.path, self._fd = path, fd
+
+    @classmethod
+    def at(cls, path: Path) -> Self:
+        """Opens a file that is there. Raises OutputError."""
+        with errors_named(path, "open"):
+            return cls(path, os.open(path, os.O_RDWR | BINARY))
 
     def __enter__(self) -> Self:
-        flags = os.O_RDWR | os.O_CREAT | BINARY | (0 if self._resume else os.O_TRUNC)
-        with self._named("create"):
-            self._fd = os.open(self.path, flags, 0o666)
-        try:
-            self.done, self._from = self._found()
-            self._worth_keeping = self.done > 0
-        except BaseException:
-            os.close(self._fd)
-            raise
         return self
 
-    def write_at(self, offset: int, data: bytes) -> None:
-        """Writes bytes of the calibration file."""
-        rest = memoryview(data)
-        with self._named("write"):
+    def __exit__(self, *_: object) -> None:
+        os.close(self._fd)
+
+    def write_at(self, offset: int, data: bytes | memoryview) -> None:
+        """Writes bytes at an offset. Raises OutputError."""
+        rest = memoryview(data).cast("B")
+        with errors_named(self.path, "write"):
             while rest:
                 count = write_some(self._fd, rest, offset)
                 offset, rest = offset + count, rest[count:]
 
-    def read_at(self, offset: int, count: int) -> bytes:
-        """So many bytes from an offset on, or those up to the end."""
-        data = bytearray(max(0, min(count, os.fstat(self._fd).st_size - offset)))
+    def read_at(self, offset: int, count: int) -> bytearray:
+        """So many bytes from an offset on, or those up to the end. Raises OutputError."""
+        data = bytearray(count)
         rest = memoryview(data)
-        while rest and (got := read_into(self._fd, rest, offset)):
-            offset, rest = offset + got, rest[got:]
-        return bytes(data[: len(data) - len(rest)])
+        with errors_named(self.path, "read"):
+            while rest and (got := read_into(self._fd, rest, offset)):
+                offset, rest = offset + got, rest[got:]
+        missing = len(rest)
+        rest.release()
+        return data[: count - missing] if missing else data
 
-    def mark(self, done: int, states: Floats) -> None:
-        """Notes that so many layers are done, after which the windows are in these states."""
-        data = np.ascontiguousarray(states, "<f4").tobytes()
-        slot = done % 2
-        self.write_at(self._nbytes + slot * self._slot, data)
-        with self._named("write"):
-            os.fsync(self._fd)
-        mark = MARK.pack(done, self._work, xxh3_128_digest(data))
-        self.write_at(self._mark_at(slot), mark + xxh3_128_digest(mark))
-        self._worth_keeping = True
-        with self._named("write"):
+    def flush(self) -> None:
+        """Flushes what was written to the disk. Raises OutputError."""
+        with errors_named(self.path, "write"):
             os.fsync(self._fd)
 
-    def states(self) -> Floats:
-        """The states after the layers that were done before, float32 (tokens, width)."""
-        data = bytearray(self.read_at(self._nbytes + self._from * self._slot, self._slot))
-        return np.frombuffer(data, "<f4").reshape(self._shape)
 
-    def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
-        try:
-            if kind is None:
-                with self._named("finish"):
-                    os.ftruncate(self._fd, self._nbytes)
-                    os.fsync(self._fd)
-                    self._close()
-                    self.path.replace(self._target)
-                    sync_folder(self._target.parent)
-            elif issubclass(kind, FourccError) or not self._worth_keeping:
-                self._close()
-                with contextlib.suppress(OSError):
-                    self.path.unlink()
-        finally:
-            self._close()
+class CalibrationFile(PartFile):
+    """The file, with its journal, until it is complete; it is then cut to what the calibration takes.
 
-    def _close(self) -> None:
-        """Closes the file, since Windows renames and removes none that is open."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+    Args:
+        target: the path from `check_output`.
+        facts: all that its bytes depend on.
+        nbytes: length of the calibration.
+        how: whether to go on with what lies there.
+    """
 
-    # -- what is there
+    def __init__(self, target: Path, facts: Facts, nbytes: int, how: Execution) -> None:
+        super().__init__(target, facts, resume=how.resume, anew=how.anew)
+        self._nbytes = nbytes
 
-    def _found(self) -> tuple[int, int]:
-        """Layers that are done, and the slot of the states after them."""
-        best = (0, 0)
-        for slot in (0, 1):
-            data = self.read_at(self._mark_at(slot), MARK_BYTES)
-            if len(data) < MARK_BYTES or xxh3_128_digest(data[: MARK.size]) != data[MARK.size :]:
-                continue
-            done, work, whole = MARK.unpack(data[: MARK.size])
-            states = self.read_at(self._nbytes + slot * self._slot, self._slot)
-            if work == self._work and done > best[0] and xxh3_128_digest(states) == whole:
-                best = (done, slot)
-        return best
+    @property
+    def file(self) -> OffsetFile:
+        """The open file."""
+        return OffsetFile(self.path, self._fd)
 
-    def _mark_at(self, slot: int) -> int:
-        return self._nbytes + 2 * self._slot + slot * MARK_BYTES
+    def _publish(self) -> None:
+        with errors_named(self.target, "finish"):
+            os.ftruncate(self._fd, self._nbytes)
+        self.size = self._nbytes
+        super()._publish()
 
-    @contextlib.contextmanager
-    def _named(self, verb: str) -> Iterator[None]:
-        """Turns an OSError into an OutputError with the file's name and the operation."""
-        try:
-            yield
-        except OSError as error:
-            raise OutputError(f"cannot {verb} the output: {error.strerror or error}", file=self.path) from error
+
+class WindowStates:
+    """The states of all windows between layers, in two slots of a file.
+
+    Args:
+        file: the file.
+        offset: of the first slot.
+        shape: tokens of all windows, and columns of a state.
+    """
+
+    def __init__(self, file: OffsetFile, offset: int, shape: tuple[int, int]) -> None:
+        self._file, self._offset, self._shape = file, offset, shape
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of both slots."""
+        return 2 * self._slot
+
+    def before(self, layer: int, token: int, count: int) -> Floats:
+        """The states of some tokens before a layer that is not the first, float32 (count, width).
+
+        Raises:
+            InputError: the file ends too early.
+        """
+        data = self._file.read_at(self._at(layer, token), count * self._row)
+        if len(data) < count * self._row:
+            raise InputError("the unfinished calibration was cut", file=self._file.path, hint="--force begins anew.")
+        return np.frombuffer(data, "<f4").reshape(count, -1)
+
+    def put_after(self, layer: int, token: int, states: Floats) -> memoryview:
+        """Keeps the states of some tokens after a layer, float32 (n, width); returns their bytes."""
+        data = np.ascontiguousarray(states, "<f4").reshape(-1).view(np.uint8).data
+        self._file.write_at(self._at(layer + 1, token), data)
+        return data
+
+    def other_states(self, layer: int) -> InputError:
+        """The error for states before a layer that are not those that were kept."""
+        what = f"the states before layer {layer} are not those that were kept"
+        hint = "Is it one and the same file for everybody who works on it? --force begins anew."
+        return InputError(what, file=self._file.path, hint=hint)
+
+    @property
+    def _row(self) -> int:
+        return 4 * self._shape[1]
+
+    @property
+    def _slot(self) -> int:
+        return self._shape[0] * self._row
+
+    def _at(self, layer: int, token: int) -> int:
+        """Offset of a token's state before a layer."""
+        return self._offset + layer % 2 * self._slot + token * self._row

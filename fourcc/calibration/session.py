@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,17 +13,33 @@ import attrs
 
 from fourcc.calibration.asked_options import spelled_option
 from fourcc.calibration.calibrating import window_context
-from fourcc.calibration.costs import Costs, Unit
+from fourcc.calibration.costs import BEGIN, Costs
+from fourcc.calibration.costs_reading import read_costs
 from fourcc.calibration.encoded_options import EncodingSetting
-from fourcc.calibration.measuring import Measuring, stages_to_run
+from fourcc.calibration.measuring import (
+    MeasuredHere,
+    Measuring,
+    Notes,
+    NotesInMemory,
+    is_measured,
+    stages_to_run,
+    steps_to_do,
+    unit_seconds,
+)
 from fourcc.calibration.model_digest import model_digest
 from fourcc.calibration.original_run import OriginalRun
 from fourcc.calibration.product_timer import ProductTimer
-from fourcc.calibration.unit_log import UnitLog
+from fourcc.calibration.spread_options import MeasuringRequest, SpreadOptions
+from fourcc.calibration.unit_measurer import UnitMeasurer
 from fourcc.calibration.units import Group, PlannedUnit, PlannedUnits, notes_on, planned_units
+from fourcc.cluster.workers import Workers
 from fourcc.compute import target_name
 from fourcc.errors import UsageError
+from fourcc.execution import Execution
+from fourcc.files.part_file import PartFile, completed
+from fourcc.models.evaluation import architecture_of
 from fourcc.models.staged import StagedNetwork
+from fourcc.models.stored_network import Spread
 from fourcc.models.text_files import as_text
 from fourcc.models.tokenizers.tokenizer import in_use
 from fourcc.models.windows import Cut, Protocol, cut
@@ -95,8 +112,8 @@ class Session:
     threads: int
     note: OnNote
 
-    def costs(self, target: Path | None, progress: OnProgress | None, *, force: bool, resume: bool) -> Costs:
-        """The costs; with a target they are written, and what is done is kept beside it until then."""
+    def costs(self, target: Path | None, how: Execution) -> Costs:
+        """The costs; with a target they are written, and what is done is noted beside it until then."""
         data = self.file.read_bytes()
         planned = planned_units(self.source, self.wanted.options, self.wanted.groups, self.wanted.spare)
         self._note_all(planned.notes)
@@ -104,20 +121,27 @@ class Session:
         self._note_calibration(planned, hashlib.sha256(data).hexdigest())
         text = self._cut(data)
         head = self._head(planned, text, data)
-        log = None if target is None else UnitLog(target, self._log_head(head), resume=resume)
-        done = {} if log is None else dict(log.done)
-        if done:
-            self.note(f"{len(done)} of {len(planned.units)} units were measured before the interruption")
-        with contextlib.nullcontext() if log is None else log.removed_if_empty():
-            for each in self._measured(planned.units, set(done), text, progress):
-                done[each.name] = each
-                if log is not None:
-                    log.add(each)
-        costs = attrs.evolve(head, units=tuple(done[unit.name] for unit in planned.units))
+        if target is None:
+            return self._finished(planned, head, NotesInMemory(), text, how)
+        facts = self._facts(head)
+        if how.resume and completed(target, facts) is not None:
+            return read_costs(target)
+        with PartFile(target, facts, resume=how.resume, anew=how.anew) as out:
+            out.write_at(0, BEGIN)
+            if out.done:
+                done = sum(is_measured(unit, out, direct=self.wanted.direct) for unit in planned.units)
+                steps = f"{len(out.done)} options were encoded or run before the interruption"
+                self.note(f"{steps}; {done} of {len(planned.units)} units are done")
+            costs = self._finished(planned, head, out, text, how)
+            out.write_at(0, costs.encoded())
+        return costs
+
+    def _finished(self, planned: PlannedUnits, head: Costs, notes: Notes, text: Cut, how: Execution) -> Costs:
+        """The costs of all units."""
+        with self._measuring(planned.units, notes, text, how) as measuring:
+            units = {each.name: each for each in measuring.units(planned.units)}
+        costs = attrs.evolve(head, units=tuple(units[unit.name] for unit in planned.units))
         self._note_all(notes_on(planned, costs.units))
-        if target is not None and log is not None:
-            costs.write(target, force=force)
-            log.remove()
         return costs
 
     def _note_all(self, notes: Iterable[str]) -> None:
@@ -171,28 +195,48 @@ class Session:
             fixed=planned.fixed,
         )
 
-    def _log_head(self, head: Costs) -> dict[str, object]:
-        """Everything that the results depend on."""
+    def _facts(self, head: Costs) -> dict[str, object]:
+        """All that the results depend on."""
         known = {
             key: value for key, value in attrs.asdict(head, recurse=False).items() if key not in {"units", "fixed"}
         }
-        return {**known, **self.wanted.head()}
+        return {**known, **self.wanted.head(), "unit": "step"}
 
-    def _measured(
-        self, units: Sequence[PlannedUnit], done: Container[str], text: Cut, progress: OnProgress | None
-    ) -> Iterator[Unit]:
-        """The units that are not yet done, each as soon as it is measured."""
-        pending = [unit for unit in units if unit.name not in done]
-        if not pending:
+    @contextmanager
+    def _measuring(self, units: Sequence[PlannedUnit], notes: Notes, text: Cut, how: Execution) -> Iterator[Measuring]:
+        """What measures units, here or on the workers of an executor."""
+        weights, direct = sum(unit.weights for unit in units), self.wanted.direct
+        layers = architecture_of(self.model).n_layers
+        if how.executor is None:
+            pending = [unit for unit in units if not is_measured(unit, notes, direct=direct)]
+            stages = StageCounter(stages_to_run(pending, layers, direct=direct), how.progress)
+            setting = EncodingSetting(self.wanted.feedback, weights, self.threads)
+            measurer = UnitMeasurer(partial(self._original, text, stages), self._aids(), setting)
+            timed = partial(unit_seconds, measurer, ProductTimer(self.threads)) if self.wanted.seconds else None
+            yield Measuring(MeasuredHere(measurer, layers, stages.begin), notes, direct, timed)
             return
+        spread = self._spread(text, how)
+        known = None if self.calibration is None else str(self.calibration.path.absolute())
+        vocabulary = in_use(self.model.tokenizer, architecture_of(self.model).vocab_size)
+        request = MeasuringRequest(spread.networks[0], text.windows, vocabulary, known, self.wanted.feedback, weights)
+        count = counter(steps_to_do(units, notes, direct=direct), how.progress)
+        with Workers(how.executor, spread.conditions) as workers:
+            yield Measuring(SpreadOptions(workers, request, layers, lambda name: count(name, 1)), notes, direct)
+
+    def _spread(self, text: Cut, how: Execution) -> Spread:
+        """What workers need. Raises UsageError where the time of products is asked for, too."""
+        if self.wanted.seconds:
+            hint = "Measure them on one machine, without --cluster."
+            raise UsageError("the time of products is that of one machine, not of many", hint=hint)
+        files = [] if self.calibration is None else [self.calibration.path]
+        tags = [option.format.tag for option in (*self.wanted.options, *self.wanted.spare)]
+        context = text.protocol.context
+        return Spread.of([self.source.path], context, how.threads, files=files, tags=tags)
+
+    def _original(self, text: Cut, stages: StageCounter) -> OriginalRun:
+        """The original on the measuring text."""
         network = StagedNetwork(self.model.network(text.protocol.context, self.threads))
-        vocabulary = in_use(self.model.tokenizer, network.vocab_size)
-        stages = StageCounter(stages_to_run(pending, network.layers, direct=self.wanted.direct), progress)
-        run = OriginalRun(network, text.windows, vocabulary, stages)
-        timer = ProductTimer(self.threads) if self.wanted.seconds else None
-        setting = EncodingSetting(self.wanted.feedback, sum(unit.weights for unit in units), self.threads)
-        measuring = Measuring(run, self._aids(), setting, self.wanted.direct, timer)
-        yield from measuring.units(pending, stages.begin)
+        return OriginalRun(network, text.windows, in_use(self.model.tokenizer, network.vocab_size), stages)
 
     def _aids(self) -> Mapping[str, Aids]:
         """The calibration data of each tensor."""

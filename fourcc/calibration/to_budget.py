@@ -6,7 +6,6 @@ beside the best uniform format and the best recipe that fit the budget. The best
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,19 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from fourcc.analysis.extraction import write_runs
 from fourcc.calibration.budget import Budget
-from fourcc.calibration.conversion_trials import ConversionTrials, OnStage, model_bytes
+from fourcc.calibration.conversion_trials import ConversionTrials, OnStage, write_model
 from fourcc.calibration.costs import Costs
 from fourcc.calibration.fitting import FittedMix, fit
 from fourcc.calibration.pins import Pin, as_pins
 from fourcc.calibration.rehearsal import rehearse
 from fourcc.calibration.session import OnNote
 from fourcc.calibration.two_texts import two_texts
+from fourcc.container.shard_files import check_model_output
 from fourcc.conversion.convert import Result
 from fourcc.conversion.plan import plan
 from fourcc.feedback.feedback import Feedback, as_feedback
-from fourcc.files.write import check_name, check_target
+from fourcc.files.write import check_name
 from fourcc.models.model import Model
 from fourcc.models.text_files import read_text
 from fourcc.models.windows import Protocol
@@ -142,6 +141,7 @@ def convert_to_budget(  # noqa: PLR0913 - keyword-only, one an option of the com
     feedback: str | Feedback | None = "gptq",
     documents: bool = False,
     tokenizer: str | Path | None = None,
+    shard_size: str | int | None = None,
     threads: int | None = None,
     force: bool = False,
     stage: OnStage = lambda what, unit: None,  # noqa: ARG005 - a call that does nothing
@@ -159,6 +159,7 @@ def convert_to_budget(  # noqa: PLR0913 - keyword-only, one an option of the com
         feedback: ``"gptq"``, or the settings of error feedback; None: no feedback.
         documents: whether empty lines separate documents, each of which is read by itself.
         tokenizer: a tokenizer file to store with the model.
+        shard_size: bytes of tensors that a file holds at most, as `fourcc.convert` takes it.
         threads: number of threads. The bytes do not depend on it.
         force: replace an existing output.
         stage: called with each stage's name and unit, gives a function that takes the stage's progress.
@@ -175,14 +176,15 @@ def convert_to_budget(  # noqa: PLR0913 - keyword-only, one an option of the com
     parts = two_texts(read_text(Path(text)), Path(text))
     with ExitStack() as stack:
         opened = stack.enter_context(open_source(Path(source), None if tokenizer is None else Path(tokenizer)))
-        target = check_target(Path(output), [*opened.all_files, Path(text)], force=force)
+        read = [*opened.all_files, Path(text)]
+        target = check_model_output(Path(output), read, shard_size=shard_size, force=force)
         chosen = options if options is None or isinstance(options, str) else tuple(options)
         rehearse(opened, chosen, asked, pinned, as_feedback(feedback))
         reading = {"documents": documents, "tokenizer": tokenizer, "threads": threads}
         work = ConversionTrials(Path(source), opened, as_feedback(feedback), reading, stage, note, stack)
         best = best_within(work, parts, asked, pinned, chosen)
-        write_runs(model_bytes(best.model), target)
-        result = Result(target, best.model.digest, best.model.index, tuple(dict.fromkeys(work.notes)))
+        path, files = write_model(best.model, target)
+        result = Result(path, best.model.digest, best.model.index, tuple(dict.fromkeys(work.notes)), files)
     return ToBudget(result, best.mix, best.candidates, best.costs)
 
 
@@ -216,7 +218,7 @@ def _candidate(
     planned = plan(work.source, policy, calibration=work.calibration, feedback=work.feedback)
     protocol = Protocol(costs.context, 0, costs.documents, costs.tokens)
     found, model = work.measured(name, planned, protocol)
-    size = os.fstat(model.file.fd).st_size if asked.length is None else asked.length(planned)
+    size = model.file.size if asked.length is None else asked.length(planned)
     bits = model.index.bits_per_weight
     return MeasuredConversion(name, kind, predicted, found, size, bits), model
 

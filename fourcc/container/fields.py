@@ -178,7 +178,7 @@ class Fields:
                 self.fail(name, item, "an array of maps")
             yield Fields(item, schema, self._file, name, number, tensor)
 
-    def map(self, name: str, schema: Schema, *, tensor: str) -> Fields:
+    def map(self, name: str, schema: Schema, *, tensor: str | None = None) -> Fields:
         """A map within the map."""
         return Fields(self.tree[name], schema, self._file, name, None, tensor)
 

@@ -20,11 +20,13 @@ from fourcc.container.layout import (
 )
 from fourcc.container.parse import parse_index
 from fourcc.errors import IndexDamageError, UnknownVersionError
+from fourcc.files.part_names import refuse_unfinished
 from fourcc.files.read import ReadFile
 
 
 def recognisable(path: Path) -> bool:
-    """Whether a file is, or once was, a container: it begins or ends like one."""
+    """Whether a file is, or once was, a container: it begins or ends like one. Raises SourceError: it is unfinished."""
+    refuse_unfinished(path)
     file = ReadFile(path)
     try:
         start = bytes(file.read(0, min(file.size, len(MAGIC))))

@@ -150,6 +150,21 @@ class Provider(NamedTuple):
 
 
 @attrs.frozen
+class ShardRecord:
+    """The place of a file among those that hold a model together.
+
+    Attributes:
+        number: from 1, in the order of the tensors.
+        count: of the files.
+        whole: the id of the one file that they make together, which is the id of the set.
+    """
+
+    number: int
+    count: int
+    whole: bytes
+
+
+@attrs.frozen
 class Index:
     """The whole index: all that a file says of itself.
 
@@ -161,6 +176,7 @@ class Index:
         sources: the files that it was converted from.
         providers: the distributions of its tensors' formats.
         requires: features that a reader must know.
+        shard: the file's place in a set of shards; None where it is a whole model.
         extra: keys that this version does not know.
     """
 
@@ -171,6 +187,7 @@ class Index:
     sources: tuple[SourceRecord, ...] = ()
     providers: tuple[Provider, ...] = ()
     requires: tuple[str, ...] = ()
+    shard: ShardRecord | None = None
     extra: Extra = attrs.field(factory=dict)
 
     @property
@@ -194,12 +211,13 @@ def pack_index(index: Index) -> bytes:
     import msgpack
 
     tree = {
-        **_without(index, "extra"),
+        **_without(index, "shard", "extra"),
         "tensors": [_tensor_tree(tensor) for tensor in index.tensors],
         "blobs": [blob._asdict() for blob in index.blobs],
         "hyper": dict(index.hyper),
         "sources": [source._asdict() for source in index.sources],
         "providers": [provider._asdict() for provider in index.providers],
+        **({} if index.shard is None else {"shard": attrs.asdict(index.shard)}),
         **index.extra,
     }
     packed: bytes = msgpack.packb(tree)

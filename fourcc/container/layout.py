@@ -89,14 +89,14 @@ def sum_count(nbytes: int) -> int:
     return -(-nbytes // CHUNK)
 
 
-def chunk_seeds(tensor: str, part: str) -> Iterator[int]:
-    """The seeds of a part's checksums, chunk after chunk; a seed binds a checksum to tensor, part and position.
+def chunk_seeds(tensor: str, part: str, first: int = 0) -> Iterator[int]:
+    """The seeds of a part's checksums from a chunk on; a seed binds a checksum to tensor, part and position.
 
     The seed of chunk k is XXH3-64 of ``tensor NUL part NUL k``, k in decimal; the chunk's sum is XXH3-64 with it.
     """
     from xxhash import xxh3_64_intdigest
 
-    number = 0
+    number = first
     while True:
         yield xxh3_64_intdigest(f"{tensor}\0{part}\0{number}".encode())
         number += 1
@@ -108,10 +108,11 @@ class PartSummer:
     Args:
         tensor: the tensor's name; empty for a blob.
         part: the part's, or the blob's, name.
+        first: number of the first chunk that comes.
     """
 
-    def __init__(self, tensor: str, part: str) -> None:
-        self._seeds = chunk_seeds(tensor, part)
+    def __init__(self, tensor: str, part: str, first: int = 0) -> None:
+        self._seeds = chunk_seeds(tensor, part, first)
         self._sums = bytearray()
         self._left = 0  # bytes that the current chunk still takes
         self._restart()

@@ -20,6 +20,7 @@ from fourcc.container.index import (
     PartRecord,
     Provider,
     Scalar,
+    ShardRecord,
     SourceRecord,
     TensorRecord,
 )
@@ -28,8 +29,11 @@ from fourcc.dtypes import itemsize
 from fourcc.errors import IndexDamageError, TableError, UnknownVersionError
 from fourcc.tags import FourCC
 
-FEATURES: frozenset[str] = frozenset()  # what `requires` may name; version 1.0 has none
+SHARDS = "shards"  # the feature of a file that holds a part of a model
+FEATURES = frozenset({SHARDS})  # what `requires` may name
 DIGEST_BYTES = 16  # XXH3-128
+ID_BYTES = 32  # BLAKE2b-256
+MOST_SHARDS = 99_999  # five digits
 
 # Every key of every map of the index, as in the tables of specs/container.md.
 
@@ -63,6 +67,8 @@ INDEX: Schema = {
     "providers": ARRAY,
     "requires": ARRAY,
 }
+SHARD: Schema = {"number": NUMBER, "count": NUMBER, "whole": BYTES}
+OF_SHARDS: Schema = {"shard": MAP}  # keys that only files have which require the feature
 
 
 def parse_index(data: bytes, end: int, file: object) -> Index:
@@ -91,7 +97,8 @@ def parse_index(data: bytes, end: int, file: object) -> Index:
         sources=tuple(map(_source, root.maps("sources", SOURCE))),
         providers=tuple(_provider(fields.tree) for fields in root.maps("providers", PROVIDER)),
         requires=tuple(tree["requires"]),
-        extra=root.unknown(INDEX),
+        shard=_shard(root, file) if SHARDS in tree["requires"] else None,
+        extra=root.unknown({**INDEX, **(OF_SHARDS if SHARDS in tree["requires"] else {})}),
     )
     _check_names(index, file)
     _check_offsets(index, end, file)
@@ -110,6 +117,20 @@ def _check_features(root: Fields, file: object) -> None:
                 file=file,
                 hint="Upgrade fourcc.",
             )
+
+
+def _shard(root: Fields, file: object) -> ShardRecord:
+    """The place of a file that requires the feature of shards."""
+    Fields(root.tree, OF_SHARDS, file, "index")
+    fields = root.map("shard", SHARD)
+    number, count, whole = (fields.tree[name] for name in SHARD)
+    if not 1 <= count <= MOST_SHARDS:
+        fields.fail("count", count, f"1 to {MOST_SHARDS}")
+    if not 1 <= number <= count:
+        fields.fail("number", number, f"1 to {count}")
+    if len(whole) != ID_BYTES:
+        fields.fail("whole", whole, f"{ID_BYTES} bytes")
+    return ShardRecord(number, count, whole)
 
 
 def _provider(tree: Mapping[str, Any]) -> Provider:

@@ -24,15 +24,32 @@ def damaged_chunks(read: ReadBytes, tensor: str, region: PartRecord | BlobRecord
         tensor: name of the part's tensor; empty for a blob.
         region: the part or blob.
     """
+    for offset, data, is_intact in _chunks(read, tensor, region):
+        if not is_intact:
+            yield offset, len(data)
+
+
+def intact_chunks(
+    read: ReadBytes, path: Path, region: PartRecord | BlobRecord, tensor: str | None = None
+) -> Iterator[bytearray | memoryview]:
+    """The bytes of a part or blob, chunk after chunk; takes and raises what `refuse_damage` does."""
+    for offset, data, is_intact in _chunks(read, tensor or "", region):
+        if not is_intact:
+            raise _damaged(path, region, tensor, offset, len(data))
+        yield data
+
+
+def _chunks(
+    read: ReadBytes, tensor: str, region: PartRecord | BlobRecord
+) -> Iterator[tuple[int, bytearray | memoryview, bool]]:
+    """Offset and bytes of every chunk, and whether they go with their checksum."""
     from xxhash import xxh3_64_intdigest
 
-    for number, (start, seed) in enumerate(
-        zip(range(0, region.nbytes, CHUNK), chunk_seeds(tensor, region.name), strict=False)
-    ):
-        count = min(CHUNK, region.nbytes - start)
+    starts = range(0, region.nbytes, CHUNK)
+    for number, (start, seed) in enumerate(zip(starts, chunk_seeds(tensor, region.name), strict=False)):
+        data = read(region.offset + start, min(CHUNK, region.nbytes - start))
         stored = int.from_bytes(region.sums[number * SUM_BYTES : (number + 1) * SUM_BYTES], "little")
-        if xxh3_64_intdigest(read(region.offset + start, count), seed=seed) != stored:
-            yield region.offset + start, count
+        yield region.offset + start, data, xxh3_64_intdigest(data, seed=seed) == stored
 
 
 def refuse_damage(read: ReadBytes, path: Path, region: PartRecord | BlobRecord, tensor: str | None = None) -> None:
@@ -45,11 +62,15 @@ def refuse_damage(read: ReadBytes, path: Path, region: PartRecord | BlobRecord, 
         tensor: name of the part's tensor; None for a blob.
     """
     for offset, count in damaged_chunks(read, tensor or "", region):
-        kind = "blob" if tensor is None else "part"
-        raise ChecksumError(
-            f"{kind} {region.name!r} is damaged: bytes {offset} to {offset + count - 1} differ from their checksum",
-            file=path,
-            tensor=tensor,
-            offset=offset,
-            hint="`fourcc verify` lists all damage.",
-        )
+        raise _damaged(path, region, tensor, offset, count)
+
+
+def _damaged(path: Path, region: PartRecord | BlobRecord, tensor: str | None, offset: int, count: int) -> ChecksumError:
+    kind = "blob" if tensor is None else "part"
+    return ChecksumError(
+        f"{kind} {region.name!r} is damaged: bytes {offset} to {offset + count - 1} differ from their checksum",
+        file=path,
+        tensor=tensor,
+        offset=offset,
+        hint="`fourcc verify` lists all damage.",
+    )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from math import prod
-from typing import IO
+from pathlib import Path
+from typing import IO, Protocol
 from unicodedata import normalize
 
 import attrs
@@ -25,7 +26,6 @@ from fourcc.container.layout import (
 from fourcc.container.parse import parse_index
 from fourcc.dtypes import itemsize
 from fourcc.errors import OutputError, TableError
-from fourcc.files.write import AtomicFile
 from fourcc.part import Part
 from fourcc.parts import PartsPlacer
 from fourcc.spec import FormatSpec
@@ -33,19 +33,35 @@ from fourcc.spec import FormatSpec
 COPY_BYTES = 1 << 20
 
 
+class ContainerOutput(Protocol):
+    """The bytes that a writer writes: those of a file, or of several."""
+
+    target: Path
+
+    def write_at(self, offset: int, data: bytes | memoryview) -> None:
+        """Writes all of `data` at `offset`; bytes that are skipped read as zero."""
+
+    def end_at(self, nbytes: int) -> None:
+        """Gives the file its length."""
+
+
 class Writer:
     """Writes tensors and blobs into an open output, in order.
 
     Args:
-        out: the output, entered.
+        out: the output, which is open.
     """
 
-    def __init__(self, out: AtomicFile) -> None:
+    def __init__(self, out: ContainerOutput) -> None:
         self._out = out
         self._offset = HEAD_BYTES
         self._tensors: list[TensorRecord] = []
         self._blobs: list[BlobRecord] = []
-        out.write_at(0, pack_head())
+        self._begin()
+
+    def _begin(self) -> None:
+        """Writes the head."""
+        self._out.write_at(0, pack_head())
 
     def tensor(self, name: str, spec: FormatSpec, shape: tuple[int, ...], params: Mapping[str, object]) -> TensorWriter:
         """A writer for the next tensor's parts; its records go into `add`. Raises TableError where the name is bad."""
@@ -73,6 +89,10 @@ class Writer:
             offset = aligned(at)
         return tuple(records)
 
+    def write_at(self, offset: int, data: memoryview) -> None:
+        """Writes bytes of a part that has its place, for tensors whose parts are not written in order."""
+        self._out.write_at(offset, data)
+
     def blob(self, name: str, data: bytes) -> None:
         """Writes a blob; all blobs follow the last tensor."""
         summer = PartSummer("", name)
@@ -94,18 +114,28 @@ class Writer:
             OutputError: the index would be too large for a reader.
             TableError: a reader would refuse a name or a value in the index.
         """
-        whole = attrs.evolve(index, tensors=tuple(self._tensors), blobs=tuple(self._blobs))
-        _check_spelling(record.name for record in whole.tensors)
-        packed = packed_index(whole)
-        if len(packed) > INDEX_CAP:
-            raise OutputError("the index is too large", found=f"{len(packed)} bytes", expected=f"at most {INDEX_CAP}")
-        parse_index(packed, self._offset, self._out.target)  # refuses what a reader would refuse
+        whole = self._whole(index)
+        packed = checked_index(whole, self._offset, self._out.target)
         digest = file_digest(pack_head(), packed)
         end = self._offset + len(packed)
         self._out.write_at(self._offset, packed)
         self._out.write_at(end, Tail(self._offset, len(packed), end + TAIL_BYTES, digest).pack())
         self._out.end_at(end + TAIL_BYTES)
         return digest, whole
+
+    def _whole(self, index: Index) -> Index:
+        """The index, with the tensors and blobs that were written."""
+        _check_spelling(record.name for record in self._tensors)
+        return attrs.evolve(index, tensors=tuple(self._tensors), blobs=tuple(self._blobs))
+
+
+def checked_index(index: Index, end: int, target: Path) -> bytes:
+    """The index as msgpack, which a reader takes; the payload ends at `end`. Raises as `Writer.finish` does."""
+    packed = packed_index(index)
+    if len(packed) > INDEX_CAP:
+        raise OutputError("the index is too large", found=f"{len(packed)} bytes", expected=f"at most {INDEX_CAP}")
+    parse_index(packed, end, target)  # refuses what a reader would refuse
+    return packed
 
 
 def packed_index(index: Index) -> bytes:
@@ -144,7 +174,7 @@ class TensorWriter:
 
     def __init__(
         self,
-        out: AtomicFile,
+        out: ContainerOutput,
         offset: int,
         name: str,
         spec: FormatSpec,
@@ -152,12 +182,26 @@ class TensorWriter:
         params: Mapping[str, object],
     ) -> None:
         writers: dict[str, _PartWriter] = {}
-        self._writers = writers
+        self._writers, self._begin = writers, offset
+        self._before: Callable[[int], None] = lambda _: None
         self._placer = PartsPlacer(spec, shape, params, lambda part, at, data: writers[part.name].write(at, data), name)
         shapes = spec.part_shapes(shape, params)
         for part in sorted(spec.parts, key=lambda part: part.variable):
             writers[part.name] = _PartWriter(out, offset, name, part)
             offset = aligned(offset + prod(shapes[part.name]) * itemsize(part.dtype))
+        self._end = offset
+
+    def wait_for(self, before: Callable[[int], None]) -> None:
+        """Has `before` called with the bytes of all parts and their padding before any of them is written.
+
+        That is at once where no part is of variable length; else all parts wait in temporary files.
+        """
+        if any(writer.part.variable for writer in self._writers.values()):
+            self._before = before
+            for writer in self._writers.values():
+                writer.waits = True
+        else:
+            before(self._end - self._begin)
 
     def write(self, parts: Parts, *, first_row: int) -> None:
         """Writes one tile, whose first row in its matrix is `first_row`; see `PartsPlacer.write`."""
@@ -166,6 +210,7 @@ class TensorWriter:
     def finish(self) -> tuple[PartRecord, ...]:
         """The records of the parts, in the order in which they lie in the file."""
         shapes = self._placer.finish()
+        self._before(sum(aligned(prod(shapes[name]) * writer.size) for name, writer in self._writers.items()))
         records: list[PartRecord] = []
         for name, writer in self._writers.items():
             after = aligned(records[-1].offset + records[-1].nbytes) if records else writer.offset
@@ -176,9 +221,10 @@ class TensorWriter:
 class _PartWriter:
     """Writes the bytes of one part, which come in order, and computes their checksums."""
 
-    def __init__(self, out: AtomicFile, offset: int, tensor: str, part: Part) -> None:
-        self.offset = offset
-        self._part = part
+    def __init__(self, out: ContainerOutput, offset: int, tensor: str, part: Part) -> None:
+        self.offset, self.part = offset, part
+        self.size = itemsize(part.dtype)
+        self.waits = part.variable
         self._out = out
         self._summer = PartSummer(tensor, part.name)
         self._spool: IO[bytes] | None = None
@@ -186,18 +232,18 @@ class _PartWriter:
     def write(self, offset: int, data: memoryview) -> None:
         """Writes bytes at an offset in the part."""
         self._summer.update(data)
-        if self._part.variable:
+        if self.waits:
             self._spool = self._spool or tempfile.TemporaryFile(dir=self._out.target.parent)  # noqa: SIM115 - see finish
             self._spool.write(data)
         else:
             self._out.write_at(self.offset + offset, data)
 
     def finish(self, offset: int, shape: tuple[int, ...]) -> PartRecord:
-        """The part's record; a part of variable length is copied to `offset` first."""
-        nbytes = prod(shape) * itemsize(self._part.dtype)
+        """The part's record; a part that waited is copied to `offset` first."""
+        nbytes = prod(shape) * self.size
         if self._spool is not None:
             with self._spool as spool:
                 spool.seek(0)
                 for at in range(0, nbytes, COPY_BYTES):
                     self._out.write_at(offset + at, spool.read(COPY_BYTES))
-        return PartRecord(self._part.name, self._part.dtype, shape, offset, nbytes, self._summer.finish())
+        return PartRecord(self.part.name, self.part.dtype, shape, offset, nbytes, self._summer.finish())

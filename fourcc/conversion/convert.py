@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
+from concurrent.futures import Executor
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +15,7 @@ from xxhash import xxh3_128
 from fourcc.container.index import Index, Provider, SourceRecord
 from fourcc.container.layout import HEAD_BYTES
 from fourcc.container.reader import ModelFile
+from fourcc.container.shard_files import ShardFiles, ShardTarget, check_model_output, completed_shards
 from fourcc.container.tensor_mapping import tensor_fields
 from fourcc.container.writer import Writer
 from fourcc.conversion.done_tensors import in_their_places, journal_entry, notes_on, records_in, tensors_done
@@ -23,10 +25,15 @@ from fourcc.conversion.memory_need import Room
 from fourcc.conversion.pipeline import transcode
 from fourcc.conversion.plan import CalibrationData, Plan, plan
 from fourcc.conversion.plan_facts import plan_facts
+from fourcc.conversion.source_digests import SourceDigests
+from fourcc.conversion.spread.destination import Destination
+from fourcc.conversion.spread.tensors import spread
 from fourcc.errors import NumericError, PluginError, SourceError
 from fourcc.execution import Execution
 from fourcc.feedback.feedback import Feedback
-from fourcc.files.part_file import PartFile, check_output, completed
+from fourcc.files.backing import backing_of, use_whole
+from fourcc.files.facts import Facts
+from fourcc.files.part_file import PartFile, completed
 from fourcc.files.read import ReadFile, identity
 from fourcc.files.write import AtomicFile, check_name, check_space
 from fourcc.format import Aids
@@ -34,6 +41,7 @@ from fourcc.policy import Policy
 from fourcc.progress import OnProgress, counter
 from fourcc.records import Records
 from fourcc.sources import open_source
+from fourcc.sources.elsewhere import DOWNLOAD, streaming
 
 _log = logging.getLogger(__name__)
 
@@ -47,12 +55,14 @@ class Result(Records):
         digest: the file's id.
         index: the output's index.
         notes: the plan's notes, and one on tensors of which hardly anything is left.
+        files: the files that hold the model: the output, or its shards, whose list the output then is.
     """
 
     path: Path
     digest: bytes
     index: Index
     notes: tuple[str, ...]
+    files: tuple[Path, ...]
 
     def records(self) -> list[dict[str, Any]]:
         """The output's tensors, with the fields of `fourcc.open(path).records()`."""
@@ -92,15 +102,18 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
     feedback: str | Feedback | None = None,
     calibration: CalibrationData | None = None,
     activations: Literal["static"] | None = None,
+    shard_size: str | int | None = None,
     threads: int | None = None,
     force: bool = False,
+    stream: bool = False,
     resume: bool = False,
+    executor: Executor | None = None,
     progress: OnProgress | None = None,
 ) -> Result:
     """Converts a checkpoint to a model.bin.
 
     Args:
-        source: a checkpoint's file or folder, or a model.bin.
+        source: a checkpoint's file or folder, a model.bin, or a model on a hub, such as ``hf://org/name@revision``.
         output: the model.bin to write.
         format: ``Q,R``: tag Q, or else R, for every tensor of two dimensions and more, such as ``"Q4_0,F16"``.
         recipe: a policy that this package ships, such as ``"Q4_K_M"``.
@@ -115,10 +128,15 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
         calibration: a calibration file of this model, opened by `fourcc.open_calibration`, or llama.cpp's importance
             matrix; encoders that can use it weigh errors by it.
         activations: ``static``: store ranges of activations, from the calibration; None: those that the source has.
+        shard_size: bytes of tensors that a file holds at most, such as ``"5GB"``: ``model.bin`` then stands for
+            ``model-00001-of-00003.bin`` and so on, and ``model.index.json``. None: one file, however large.
         threads: None: ``FOURCC_THREADS``, or the cores that the process may use. The bytes do not depend on it.
         force: replace an existing output, and begin unfinished work beside it anew.
+        stream: download file after file of a model on a hub, each in the place of the one before, beside the output.
         resume: go on where this very conversion was interrupted; with `force`, an existing output is replaced.
-        progress: called after every tile.
+        executor: runs the work, such as a `concurrent.futures.ProcessPoolExecutor`, or the one of a dask client
+            (``Client.get_executor(pure=False)``); None: threads of this process. The bytes do not depend on it.
+        progress: called after every tile, or every piece that a worker has done.
 
     Returns:
         The output's path, id and index, and notes.
@@ -130,8 +148,9 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
     """
     rules = Policy.chosen(format=format, recipe=recipe, policy=policy)
     check_name(Path(output))
-    with open_source(Path(source), None if tokenizer is None else Path(tokenizer)) as opened:
-        target = check_output(Path(output), opened.all_files, force=force, resume=resume)
+    reach = streaming(Path(source), Path(output)) if stream else DOWNLOAD
+    with open_source(Path(source), None if tokenizer is None else Path(tokenizer), reach) as opened:
+        target = check_model_output(Path(output), opened.all_files, shard_size=shard_size, force=force, resume=resume)
         planned = plan(
             opened,
             rules,
@@ -143,11 +162,12 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
             activations=activations,
         )
         planned.refuse_unmet()
-        return execute(planned, target, Execution(threads=threads, anew=force, resume=resume, progress=progress))
+        how = Execution(threads=threads, anew=force, resume=resume, executor=executor, progress=progress)
+        return execute(planned, target, how)
 
 
-def execute(planned: Plan, target: Path | AtomicFile, how: Execution | None = None) -> Result:
-    """Carries out a plan; `target` comes from `check_output`, or is the output itself. Raises as `convert` does."""
+def execute(planned: Plan, target: Path | AtomicFile | ShardTarget, how: Execution | None = None) -> Result:
+    """Carries out a plan; `target` comes from `check_model_output`, or is the output itself. Raises as `convert`."""
     way = how or Execution()
     try:
         if isinstance(target, AtomicFile):
@@ -158,34 +178,51 @@ def execute(planned: Plan, target: Path | AtomicFile, how: Execution | None = No
         raise
 
 
-def _to_file(planned: Plan, target: Path, how: Execution) -> Result:
+def _to_file(planned: Plan, target: Path | ShardTarget, how: Execution) -> Result:
     """Carries out a plan, or goes on with it."""
     facts = plan_facts(planned)
-    if how.resume and completed(target, facts) is not None:
-        with ModelFile(target) as file:
-            return Result(target, file.digest, file.index, (*planned.notes, *_lost(file.index)))
-    return _execute(planned, PartFile(target, facts, resume=how.resume, anew=how.anew), how)
+    if isinstance(target, ShardTarget):
+        facts["shard size"] = target.largest
+    written = _written_before(target, facts) if how.resume else None
+    if written is not None:
+        with ModelFile(written) as file:
+            return Result(written, file.digest, file.index, (*planned.notes, *_lost(file.index)), file.files)
+    part = ShardFiles if isinstance(target, ShardTarget) else PartFile
+    return _execute(planned, part(target, facts, resume=how.resume, anew=how.anew), how)  # type: ignore[arg-type]
 
 
-def _execute(planned: Plan, output: AtomicFile, how: Execution) -> Result:
+def _written_before(target: Path | ShardTarget, facts: Facts) -> Path | None:
+    """The output of an earlier run that lacked nothing but its name; None where there is work to do."""
+    if isinstance(target, ShardTarget):
+        return completed_shards(target, facts)
+    return None if completed(target, facts) is None else target
+
+
+def _execute(planned: Plan, output: AtomicFile | ShardFiles, how: Execution) -> Result:
     source, room = planned.source, Room(planned.steps, how)
     room.begin()
     stamps = [identity(path) for path in source.files]
+    scratch = use_whole(source.files)
     steps = numbered_as_before(source, planned.policy, planned.steps)
     report = counter(planned.weights, how.progress)
     output.hopeless = not source.files
     with output as out:
-        check_space(out.target, planned.file_bytes - out.size)
+        check_space(out.target, planned.file_bytes - out.size + scratch)
         known = dict(in_their_places(steps, records_in(steps, out.done), HEAD_BYTES))
         done = tensors_done(out, steps, known, room.threads, report)
         said = notes_on(out, done, len(steps), resume=how.resume)
         _log.info("writing %s with %d threads: about %d bytes", out.target, room.threads, planned.file_bytes)
-        writer = Writer(out)
+        digests = SourceDigests(source.files, out.done)
+        writer = out.writer() if isinstance(out, ShardFiles) else Writer(out)
         providers: dict[Provider, int] = {}
-        for record in transcode(steps, writer, providers, room, report, done):
+        if how.executor is not None and isinstance(out, (PartFile, ShardFiles)):
+            records = spread(planned, steps, Destination(out, writer), providers, how, report, done)
+        else:
+            records = transcode(steps, writer, providers, room, report, done)
+        for record in records:
             writer.add(record)
-            if record.name not in done:
-                out.add(record.name, journal_entry(record))
+            if record.name not in out.done:
+                out.add(record.name, digests.added(journal_entry(record)))
         for name, data in planned.blobs.items():
             writer.blob(name, data)
         index = Index(
@@ -200,7 +237,8 @@ def _execute(planned: Plan, output: AtomicFile, how: Execution) -> Result:
             if identity(path) != stamp:
                 out.hopeless = True
                 raise SourceError("the file changed while it was converted", file=path, hint="Convert it again.")
-    return Result(output.target, digest, index, (*planned.notes, *said, *_lost(index)))
+    written, files = (out.written, out.paths) if isinstance(out, ShardFiles) else (output.target, (output.target,))
+    return Result(written, digest, index, (*planned.notes, *said, *_lost(index)), files)
 
 
 def _lost(index: Index) -> list[str]:
@@ -210,8 +248,10 @@ def _lost(index: Index) -> list[str]:
 
 
 def _source_record(kind: str, path: Path) -> SourceRecord:
-    """Kind, length and XXH3-128 of a source's file, which is read once more from end to end."""
-    digest = xxh3_128()
+    """Kind, length and XXH3-128 of a source's file: one of this machine is read once more from end to end."""
+    backing, digest = backing_of(path), xxh3_128()
+    if backing is not None:
+        return SourceRecord(kind, path.stat().st_size, backing.digest())
     with closing(ReadFile(path, SourceError)) as file:
         for start in range(0, file.size, 1 << 20):
             digest.update(file.read(start, min(1 << 20, file.size - start)))

@@ -31,7 +31,7 @@ class Unfinished(Protocol):
 
     @property
     def done(self) -> Mapping[str, Record]:
-        """What the journal says of each tensor that is done, by name."""
+        """The journal's entry of each tensor that is done, by name."""
 
     def add(self, key: str, record: Record) -> None:
         """Notes that a tensor's bytes are written."""
@@ -136,7 +136,7 @@ def notes_on(out: Unfinished, found: Mapping[str, TensorRecord], count: int, *, 
         return []
     again = [name for name in out.done if name not in found]
     if not out.done:
-        return ["there was no unfinished work to go on with: all is done anew"]
+        return ["there was nothing to resume, so all tensors were written"]
     notes = [f"{len(found)} of {count} tensors were done before"]
     if again:
         what = "it is" if len(again) == 1 else "they are"

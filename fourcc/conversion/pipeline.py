@@ -85,9 +85,7 @@ def transcode(
         done: records, but for their providers' numbers, of the tensors whose parts are already written.
     """
     budget = 2 * room.threads * TILE_WEIGHTS
-    encoded: Counter[FourCC] = Counter()  # weights that a format has to encode
-    for step in steps:
-        encoded[step.decision.tag] += 0 if step.decision.keep else prod(step.source.shape)
+    encoded = encoded_weights(steps)
     factors = Factors()
     left = (step for step in steps if step.source.name not in done)
     works = ((step, _tasks(step, encoded[step.decision.tag], factors)) for step in left)
@@ -108,6 +106,14 @@ def transcode(
     remember_tallied(room.threads)
 
 
+def encoded_weights(steps: Iterable[Step]) -> Counter[FourCC]:
+    """The number of weights that each format has to encode."""
+    encoded: Counter[FourCC] = Counter()
+    for step in steps:
+        encoded[step.decision.tag] += 0 if step.decision.keep else prod(step.source.shape)
+    return encoded
+
+
 def _tasks(step: Step, whole: int, factors: Factors) -> Iterator[Task[_Tile | None]]:
     """The work on a tensor's tiles, matrix after matrix; the last task marks the tensor's end."""
     if step.copied:
@@ -118,10 +124,27 @@ def _tasks(step: Step, whole: int, factors: Factors) -> Iterator[Task[_Tile | No
     yield Task(lambda: None)
 
 
-def _keep_tasks(step: Step, matrix: int) -> Iterator[Task[_Tile | None]]:
+def tile_tasks(step: Step, matrix: int, within: range, whole: int, factors: Factors) -> Iterator[Task[_Tile | None]]:
+    """The work on those tiles of one matrix that begin within a range of rows.
+
+    Args:
+        step: a tensor that is not copied.
+        matrix: number of the matrix.
+        within: rows; its ends are those of tiles.
+        whole: weights of all tensors that are encoded in the same format.
+        factors: of Hessians.
+    """
+    if step.decision.keep:
+        return _keep_tasks(step, matrix, within)
+    return _encode_tasks(step, matrix, whole, factors, within)
+
+
+def _keep_tasks(step: Step, matrix: int, within: range | None = None) -> Iterator[Task[_Tile | None]]:
     fmt = step.source.format
     _, rows, cols = split_shape(step.source.shape)
     for first, last in tile_bounds(rows, cols, fmt):
+        if within is not None and first not in within:
+            continue
         yield Task(partial(_keep, step, fmt, matrix, first, last), (last - first) * cols)
 
 
@@ -136,7 +159,9 @@ def _keep(step: Step, fmt: Format, matrix: int, first: int, last: int) -> _Tile:
     return _Tile(first, (last - first) * cols, tile.parts, ErrorSums())
 
 
-def _encode_tasks(step: Step, matrix: int, whole: int, factors: Factors) -> Iterator[Task[_Tile | None]]:
+def _encode_tasks(
+    step: Step, matrix: int, whole: int, factors: Factors, within: range | None = None
+) -> Iterator[Task[_Tile | None]]:
     stored, wanted = step.source.format, registry[step.decision.tag]
     _, rows, cols = split_shape(step.source.shape)
     reader = partial(decoded_rows, step.source, stored, matrix)
@@ -155,6 +180,8 @@ def _encode_tasks(step: Step, matrix: int, whole: int, factors: Factors) -> Iter
     )
     shared = Once(partial(encoder.prepare, reader))
     for first, last in tile_bounds(rows, cols, stored, wanted):
+        if within is not None and first not in within:
+            continue
         run = partial(_encode, step.source, stored, encoder, shared, matrix, first, last)
         yield Task(run, (last - first) * cols)
 
@@ -191,7 +218,7 @@ def _collect(
         sums += tile.sums
         report(source.name, tile.weights)
     error = None if decision.keep else error_record(sums)
-    aids = None if decision.keep else _aids_digest(step.aids.restricted(spec.sees))
+    aids = None if decision.keep else aids_digest(step.aids.restricted(spec.sees))
     provider = number_of(providers, provider_of(step))
     return new_record(step, parts.finish(), error, aids, provider, feedback_record(step, hessian_digest))
 
@@ -279,7 +306,7 @@ def number_of(providers: dict[Provider, int], provider: Provider | None) -> int 
     return None if provider is None else providers.setdefault(provider, len(providers))
 
 
-def _aids_digest(aids: Aids) -> bytes | None:
+def aids_digest(aids: Aids) -> bytes | None:
     """BLAKE2b-128 over the arrays that the encoder saw; None where it saw none."""
     arrays = [array for array in (aids.importance, aids.hessian) if array is not None]
     if not arrays:

@@ -58,6 +58,7 @@ class Plan(Records):
         steps: the tensors, in the order in which they are written.
         calibration: where the aids of the steps come from; None where there is none.
         ranges: static ranges of activations that are stored, float32 (columns / 32,) by names of tensors.
+        given: the tensors whose aids were given by name, not by the calibration.
     """
 
     source: Source
@@ -65,6 +66,7 @@ class Plan(Records):
     steps: tuple[Step, ...]
     calibration: CalibrationData | None = None
     ranges: Mapping[str, Floats] = attrs.field(factory=dict)
+    given: frozenset[str] = frozenset()
 
     def __repr__(self) -> str:
         bits = 8 * self.nbytes / max(1, self.weights)
@@ -219,7 +221,7 @@ def plan(  # noqa: PLR0913 - keyword-only, one an option of the command
     names = [step.source.name for step in steps]
     static = activations == "static"
     ranges = calibrated_ranges(calibration, source, names) if static else source_ranges(source, names)
-    return Plan(source, policy, steps, calibration, ranges)
+    return Plan(source, policy, steps, calibration, ranges, frozenset(aids or ()))
 
 
 def _known_aids(source: Source, aids: Mapping[str, Aids], calibration: CalibrationData | None) -> Mapping[str, Aids]:

@@ -16,6 +16,8 @@ import numpy as np
 from xxhash import xxh3_128, xxh3_128_hexdigest
 
 from fourcc.conversion.pipeline import Step, provider_of
+from fourcc.files.backing import backing_of
+from fourcc.files.mapped import let_go
 from fourcc.plugins.entries import OWN
 from fourcc.plugins.registry import registry
 
@@ -75,7 +77,10 @@ def digests(contents: Mapping[str, bytes]) -> dict[str, str]:
 
 
 def file_facts(path: Path) -> dict[str, Any]:
-    """Length and time of change of a file. Raises OSError where it is gone."""
+    """Length and time of change of a file, or what it is elsewhere. Raises OSError where it is gone."""
+    backing = backing_of(path)
+    if backing is not None:
+        return {"identity": " ".join(map(str, backing.identity))}
     status = path.stat()
     seconds, rest = divmod(status.st_mtime_ns, 10**9)
     changed = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
@@ -125,4 +130,5 @@ def _aids(aids: Aids) -> str | None:
         digest.update(repr(aids.hessian.shape).encode())
         digest.update(np.ascontiguousarray(np.diagonal(aids.hessian, axis1=-2, axis2=-1)).tobytes())
         digest.update(np.ascontiguousarray(aids.hessian[..., 0, :]).tobytes())
+        let_go(aids.hessian)
     return digest.hexdigest()

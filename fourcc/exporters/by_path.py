@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from fourcc.errors import UsageError
 from fourcc.execution import Execution
 from fourcc.exporters import kind_of
 from fourcc.exporters.export import ExportResult, check_targets, execute_export, plan_export
@@ -14,6 +13,7 @@ from fourcc.exporters.forced_pre import with_pre
 from fourcc.policy import Policy
 from fourcc.progress import OnProgress
 from fourcc.sources import open_source
+from fourcc.sources.elsewhere import DOWNLOAD, streaming
 
 
 def export(  # noqa: PLR0913 - keyword-only, one an option of the command
@@ -30,16 +30,17 @@ def export(  # noqa: PLR0913 - keyword-only, one an option of the command
     exclude: Iterable[str] = (),
     instead: str = "",
     group: int | None = None,
-    max_shard_size: str | None = None,
+    shard_size: str | int | None = None,
     threads: int | None = None,
     force: bool = False,
+    stream: bool = False,
     resume: bool = False,
     progress: OnProgress | None = None,
 ) -> ExportResult:
     """Exports a model to a file of another project.
 
     Args:
-        source: a checkpoint's file or folder, or a model.bin.
+        source: a checkpoint's file or folder, a model.bin, or a model on a hub, such as ``hf://org/name@revision``.
         output: the file to write; a folder, or a name without a suffix, is a folder for transformers.
         to: the kind of file, a key of `fourcc.exporters.KINDS`; None: the output's suffix tells.
         format: ``Q,R``: the format that tensors get first, or R where Q does not fit.
@@ -51,9 +52,11 @@ def export(  # noqa: PLR0913 - keyword-only, one an option of the command
         exclude: globs of names to leave out.
         instead: ``Q,R``: formats for the tensors that the file cannot hold; empty: the kind's own choice.
         group: weights that share a scale, where the kind lets that be chosen.
-        max_shard_size: of a folder's files, such as ``"2GB"``; None: 5GB.
+        shard_size: bytes of tensors that a file holds at most, such as ``"2GB"``: ``x.gguf`` then stands for
+            ``x-00001-of-00003.gguf`` and so on. None: one file; 5GB for those of a folder.
         threads: None: ``FOURCC_THREADS``, or the cores that the process may use. The bytes do not depend on it.
         force: replace an existing output, and begin unfinished work beside it anew.
+        stream: download file after file of a model on a hub, each in the place of the one before, beside the output.
         resume: go on where this very export was interrupted; with `force`, an existing output is replaced.
         progress: called after every tile.
 
@@ -62,10 +65,9 @@ def export(  # noqa: PLR0913 - keyword-only, one an option of the command
     """
     rules = Policy.chosen(format=format, recipe=recipe, policy=policy)
     told = None if format is recipe is policy is None else rules
-    kind = kind_of(Path(output), to, folder_options(max_shard_size, Path(output), told))
-    if max_shard_size is not None and not kind.folder:
-        raise UsageError("max_shard_size goes with a folder", hint="A name without a suffix is a folder.")
-    with open_source(source, tokenizer) as opened:
+    kind = kind_of(Path(output), to, folder_options(shard_size, Path(output), told))
+    reach = streaming(Path(source), Path(output)) if stream else DOWNLOAD
+    with open_source(source, tokenizer, reach) as opened:
         planned = plan_export(with_pre(opened, pre), kind, rules, include, exclude, instead=instead, group=group)
         targets = check_targets(planned, Path(output), (), force=force, resume=resume)
         return execute_export(

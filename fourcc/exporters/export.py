@@ -16,19 +16,22 @@ from fourcc.conversion.measured_errors import lost
 from fourcc.conversion.memory_need import Room
 from fourcc.conversion.pipeline import Step, transcode
 from fourcc.conversion.plan import CalibrationData, Plan, plan
-from fourcc.errors import NumericError, PluginError, SourceError, UsageError
+from fourcc.errors import NumericError, PluginError, SourceError, UsageError, listed
 from fourcc.execution import Execution
 from fourcc.exporters.export_facts import export_facts
 from fourcc.exporters.fitting_formats import fitted_steps, replacement
 from fourcc.exporters.layout import ExportKind, Layout
+from fourcc.exporters.shards import others_of_name
 from fourcc.exporters.writing import Files, PlacedFile
 from fourcc.feedback.feedback import Feedback
+from fourcc.files.backing import use_whole
 from fourcc.files.folder_write import check_folder
 from fourcc.files.part_file import check_output, completed
 from fourcc.files.part_folder import completed_folder
+from fourcc.files.part_set import completed_set
 from fourcc.files.read import identity
-from fourcc.files.unfinished import finished_record
-from fourcc.files.write import check_space, check_target
+from fourcc.files.unfinished import finished_record, refuse_sources
+from fourcc.files.write import check_space, check_target, real_path
 from fourcc.policy import Policy
 from fourcc.progress import counter
 from fourcc.sources.source import Source
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
 
 
 _log = logging.getLogger(__name__)
+SHOWN = 4  # names in a message
 
 
 @attrs.frozen(eq=False)
@@ -89,12 +93,14 @@ class ExportResult:
         beside: further files that were written.
         errors: the errors of every tensor that was encoded, by its name in the file.
         resumed: notes on unfinished work that was gone on with.
+        shards: the files that the output was cut into, `path` the first; empty where it is one, or a folder.
     """
 
     path: Path
     beside: tuple[Path, ...]
     errors: Mapping[str, ErrorRecord]
     resumed: tuple[str, ...] = ()
+    shards: tuple[Path, ...] = ()
 
     @property
     def notes(self) -> list[str]:
@@ -211,6 +217,8 @@ def check_targets(
     """
     read, layout = (*planned.source.all_files, *others), planned.layout
     beside = {**layout.beside, **dict.fromkeys(layout.late, b"")}
+    if layout.shards and not planned.kind.folder:
+        return _check_cut(planned, output, read, beside, force=force, resume=resume)
     if layout.shards:
         target = check_folder(output, read, (*layout.shards, *beside), force=force, resume=resume)
         return {target: b"", **{target / name: data for name, data in beside.items()}}
@@ -218,6 +226,23 @@ def check_targets(
     mine = force or (resume and finished_record(target) is not None)  # they get their names before the output does
     paths = {output.with_name(name): data for name, data in beside.items()}
     return {target: b"", **{check_target(path, read, force=mine): data for path, data in paths.items()}}
+
+
+def _check_cut(
+    planned: ExportPlan, output: Path, read: Iterable[Path], beside: Mapping[str, bytes], *, force: bool, resume: bool
+) -> dict[Path, bytes]:
+    """The path that names shards which lie beside each other, and those of the files beside them, after all checks."""
+    target, read = real_path(output.parent) / output.name, tuple(read)
+    refuse_sources(target, read)
+    mine = force or (resume and finished_record(target) is not None)
+    for name in (target.name, *planned.layout.shards, *beside):
+        check_target(target.with_name(name), read, force=mine)
+    other = others_of_name(target, planned.layout.shards)
+    if other:
+        what = "files of another cut have this name, and would be taken for this model's"
+        hint = "Remove them, or write to another name."
+        raise UsageError(what, file=output, found=listed(other, SHOWN), hint=hint)
+    return {target: b"", **{target.with_name(name): data for name, data in beside.items()}}
 
 
 def execute_export(
@@ -235,7 +260,7 @@ def execute_export(
     try:
         done = _done_before(planned, target, facts) if way.resume else None
         if done is not None:
-            return ExportResult(target, tuple(beside), _errors(planned.steps, done))
+            return _result(planned, target, beside, _errors(planned.steps, done))
         return _execute(planned, targets, facts, way)
     except (NumericError, PluginError) as error:  # raised where the file's name is not known
         error.file = error.file or str(planned.source.path)
@@ -244,8 +269,35 @@ def execute_export(
 
 def _done_before(planned: ExportPlan, target: Path, facts: Facts) -> list[TensorRecord] | None:
     """The records of all tensors, where all was done before; else None."""
-    done = (completed_folder if planned.layout.shards else completed)(target, facts)
+    if _is_cut(planned):
+        found = completed_set(target, facts, _replaced(planned, [target]))
+        done = None if found is None else found[0]
+    else:
+        done = (completed_folder if planned.layout.shards else completed)(target, facts)
     return None if done is None else list(records_in(planned.steps, done).values())
+
+
+def _is_cut(planned: ExportPlan) -> bool:
+    """Whether the output is several files beside each other."""
+    return bool(planned.layout.shards) and not planned.kind.folder
+
+
+def _replaced(planned: ExportPlan, targets: Iterable[Path]) -> list[Path]:
+    """The files that go when shards appear beside each other."""
+    target, *beside = targets
+    paths = [target, *(target.with_name(name) for name in planned.layout.shards), *beside]
+    return [path for path in paths if path.exists()]
+
+
+def _result(
+    planned: ExportPlan,
+    target: Path,
+    beside: Iterable[Path],
+    errors: Mapping[str, ErrorRecord],
+    said: Iterable[str] = (),
+) -> ExportResult:
+    shards = tuple(target.with_name(name) for name in planned.layout.shards) if _is_cut(planned) else ()
+    return ExportResult(shards[0] if shards else target, tuple(beside), errors, tuple(said), shards)
 
 
 def _execute(planned: ExportPlan, targets: Mapping[Path, bytes], facts: Facts, how: Execution) -> ExportResult:
@@ -254,11 +306,13 @@ def _execute(planned: ExportPlan, targets: Mapping[Path, bytes], facts: Facts, h
     room.begin()
     count = room.threads
     stamps = [identity(path) for path in source.files]
+    scratch = use_whole(source.files)
     report = counter(planned.weights, how.progress)
     _log.info("writing %s with %d threads: %s, about %d bytes", target, count, planned.kind.name, planned.file_bytes)
-    with Files(target, planned.layout, facts, how) as files:
+    replaced = _replaced(planned, targets) if _is_cut(planned) else None
+    with Files(target, planned.layout, facts, how, replaced) as files:
         files.hopeless = not source.files
-        check_space(target, planned.file_bytes - files.output.size)
+        check_space(target, planned.file_bytes - files.output.size + scratch)
         done = tensors_done(files, planned.steps, records_in(planned.steps, files.done), count, report)
         said = notes_on(files, done, len(planned.steps), resume=how.resume)
         sink, providers = PlacedFile(files.output, planned.layout), dict[Provider, int]()
@@ -275,7 +329,7 @@ def _execute(planned: ExportPlan, targets: Mapping[Path, bytes], facts: Facts, h
         errors, late = _errors(planned.steps, records), planned.layout.late
         for path in beside:
             files.put(path, late[path.name](errors) if path.name in late else targets[path])
-    return ExportResult(target, tuple(beside), errors, tuple(said))
+    return _result(planned, target, beside, errors, said)
 
 
 def _errors(steps: Iterable[Step], records: Iterable[TensorRecord]) -> dict[str, ErrorRecord]:

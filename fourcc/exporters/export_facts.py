@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from xxhash import xxh3_128_hexdigest
@@ -21,14 +20,14 @@ def export_facts(source: Source, kind: ExportKind, layout: Layout) -> dict[str, 
         "layout": {
             "bytes": layout.nbytes,
             "files": dict(layout.shards) or 1,
-            "places": _digest(layout.places),
-            "heads": xxh3_128_hexdigest(b"".join(layout.pieces.values())),
-            "places of heads": list(layout.pieces),
-            "packed": sorted(layout.packed),
+            "places": _digest(layout),
         },
         "file beside": digests(layout.beside),
     }
 
 
-def _digest(places: Mapping[str, Mapping[str, int]]) -> str:
-    return xxh3_128_hexdigest(repr({name: dict(parts) for name, parts in places.items()}).encode())
+def _digest(layout: Layout) -> str:
+    """A digest of where each part lies, of which are made of others, and of the bytes that belong to no tensor."""
+    places = {name: dict(parts) for name, parts in layout.places.items()}
+    text = repr((places, list(layout.pieces), sorted(layout.packed))).encode()
+    return xxh3_128_hexdigest(b"".join([text, *layout.pieces.values()]))

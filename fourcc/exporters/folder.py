@@ -18,13 +18,14 @@ from fourcc.errors import PluginError, UsageError, listed
 from fourcc.exporters import safetensors
 from fourcc.exporters.awq_layout import AWQ
 from fourcc.exporters.compressed_layout import COMPRESSED
-from fourcc.exporters.folder_options import FolderOptions
+from fourcc.exporters.folder_options import SHARD_BYTES, FolderOptions
 from fourcc.exporters.gptq_layout import GPTQ
 from fourcc.exporters.huggingface_config import CONFIG
 from fourcc.exporters.layout import ExportKind, Layout
 from fourcc.exporters.model_card import CardFacts, model_card
-from fourcc.exporters.shards import INDEX, FileTensor, placed
+from fourcc.exporters.shards import STEM, FileTensor, index_name, placed
 from fourcc.exporters.weight_layout import HEAD, WEIGHT, LayoutWriter, is_float8, loading, module, modules_of
+from fourcc.files.json_text import parse_object
 from fourcc.format import Format
 from fourcc.models.tokenizers.gguf_fields import unpacked
 from fourcc.naming import HUGGING_FACE, split_name
@@ -39,7 +40,6 @@ from fourcc.sources.family_names import spelling_of
 from fourcc.sources.foreign_weights import KEY
 from fourcc.sources.generation_config import GENERATION
 from fourcc.sources.gguf_metadata import BLOB as KEYS
-from fourcc.sources.json_text import parse_object
 from fourcc.sources.source import Source
 from fourcc.sources.tokenizer import GGUF
 
@@ -142,8 +142,8 @@ def lay_out(layout: LayoutWriter | None, options: FolderOptions, source: Source,
         beside[CONFIG] = _config(beside[CONFIG], layout, source, made.steps, quantized)
     if GENERATION not in beside:
         beside |= _generation(beside.get(CONFIG, b"{}"))
-    where = placed(tensors, options.largest)
-    beside |= {INDEX: where.index} if where.index else {}
+    where = placed(tensors, options.largest or SHARD_BYTES)
+    beside |= {index_name(STEM): where.index} if where.index else {}
     facts = CardFacts(
         about_source(source.blobs, source.path),
         made.steps,

@@ -1,4 +1,4 @@
-"""The settings of a folder that a model is exported to."""
+"""The settings of a folder that a model is exported to, or of files that are cut."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from pathlib import Path
 
 import attrs
 
-from fourcc.errors import UsageError
+from fourcc.container.shard_files import shard_bytes
 from fourcc.policy import Policy
-from fourcc.policy.amounts import amount
 
 SHARD_BYTES = 5 * 10**9  # huggingface_hub's own limit, so that files of several sources are cut alike
 
@@ -18,30 +17,21 @@ class FolderOptions:
     """The settings of a folder.
 
     Attributes:
-        largest: bytes of tensors in one file.
+        largest: bytes of tensors in one file; None: `SHARD_BYTES`.
         policy: the text that gives the formats, for the card.
         measured: lines on the quality of the whole model, for the card.
         title: of the card, where the model has no name.
     """
 
-    largest: int = SHARD_BYTES
+    largest: int | None = None
     policy: str = ""
     measured: tuple[str, ...] = ()
     title: str = "Model"
 
 
-def shard_bytes(text: str) -> int:
-    """The bytes of a folder's largest file that ``5GB`` spells. Raises UsageError."""
-    try:
-        number = int(amount(text))
-    except ValueError as error:
-        raise UsageError("no size of a file is spelled so", found=repr(text), expected="5GB, 500MB, 2GiB") from error
-    if number < 1:
-        raise UsageError("bad value of --max-shard-size", found=text, expected="at least a byte")
-    return number
-
-
-def folder_options(shard: str | None, output: Path | None, rules: Policy | None, measured: str = "") -> FolderOptions:
+def folder_options(
+    shard: str | int | None, output: Path | None, rules: Policy | None, measured: str = ""
+) -> FolderOptions:
     """The options of a folder.
 
     Args:
@@ -53,6 +43,6 @@ def folder_options(shard: str | None, output: Path | None, rules: Policy | None,
     Raises:
         UsageError: the bytes are misspelled.
     """
-    largest = SHARD_BYTES if shard is None else shard_bytes(shard)
+    largest = None if shard is None else shard_bytes(shard)
     title = output.name if output is not None and output.name else "Model"
     return FolderOptions(largest, "" if rules is None else rules.text, (measured,) if measured else (), title)

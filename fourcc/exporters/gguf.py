@@ -14,12 +14,13 @@ from fourcc.errors import UsageError
 from fourcc.exporters.family_steps import FamilySteps, with_offset
 from fourcc.exporters.gguf_about import about_keys
 from fourcc.exporters.gguf_ends import end_keys
-from fourcc.exporters.gguf_head import GGUFKey, Info, aligned, head
+from fourcc.exporters.gguf_files import placed
+from fourcc.exporters.gguf_head import GGUFKey
 from fourcc.exporters.gguf_keys import merged, stated_architecture, values_of
 from fourcc.exporters.gguf_padding import filled
 from fourcc.exporters.gguf_tokenizer import taken, tokenizer_keys
 from fourcc.exporters.gguf_words import hyper_keys, unheeded_notes
-from fourcc.exporters.layout import ExportKind, Layout
+from fourcc.exporters.layout import Cut, ExportKind, Layout
 from fourcc.exporters.refusals import (
     BY_FACTORS,
     EMBEDDING,
@@ -38,7 +39,6 @@ from fourcc.networks import NETWORKS
 from fourcc.networks.network import Network
 from fourcc.networks.scaling import SCALING
 from fourcc.networks.spelling import GgufArchitecture
-from fourcc.plugins.registry import registry
 from fourcc.settings import Params
 from fourcc.sources import gguf_family
 from fourcc.sources.about import BLOB as ABOUT
@@ -135,8 +135,8 @@ def family(network: Network, steps: tuple[Step, ...]) -> str:
     return spelling.gguf[0].name if spelling.choose is None else spelling.choose(endings)
 
 
-def lay_out(source: Source, steps: tuple[Step, ...]) -> Layout:
-    """The layout of the file."""
+def lay_out(source: Source, steps: tuple[Step, ...], cut: Cut | None = None) -> Layout:
+    """The layout of the file, or of several."""
     given = _given(source)
     network = NETWORKS.get(source.architecture or "")
     tokens, notes = tokenizer_keys(source.blobs, source.path)
@@ -158,12 +158,10 @@ def lay_out(source: Source, steps: tuple[Step, ...]) -> Layout:
     if not given:
         about = about_source(source.blobs, source.path)
         own[1:1] = [GGUFKey.of("general.type", "model"), *about_keys(about, steps)]
-    infos, places, end = _places(steps)
     keys, more = merged(given, own, tokens, steps)
-    start = head([*keys], infos)
-    placed = {name: {part: len(start) + offset for part, offset in parts.items()} for name, parts in places.items()}
+    where = placed(keys, steps, cut)
     notes = [*notes, *more, *_left_out(source)]
-    return Layout(steps, placed, {0: start}, len(start) + end, notes=tuple(notes))
+    return Layout(steps, where.places, where.pieces, where.nbytes, notes=tuple(notes), shards=where.shards)
 
 
 def _rows(source: Source) -> int | None:
@@ -177,21 +175,6 @@ def _left_out(source: Source) -> list[str]:
     names = [name for name in source.blobs if name not in (BLOB, ABOUT, *taken(source.blobs, source.path))]
     are = "are" if len(names) > 1 else "is"
     return [f"{', '.join(names)} {are} left out: a GGUF file has no place for such files"] if names else []
-
-
-def _places(steps: tuple[Step, ...]) -> tuple[list[Info], dict[str, dict[str, int]], int]:
-    """The head's entries for the tensors, the offsets of their parts in the data, and the length of the data."""
-    infos: list[Info] = []
-    places: dict[str, dict[str, int]] = {}
-    end = 0
-    for step in steps:
-        spec = registry[step.decision.tag]
-        number = spec.foreign["ggml"]
-        assert isinstance(number, int)  # see `holds`
-        infos.append(Info(step.source.name, step.source.shape, number, end))
-        places[step.source.name] = {spec.parts[0].name: end}
-        end = aligned(end + step.decision.nbytes)
-    return infos, places, end
 
 
 def _factors(source: Source) -> list[Step]:
@@ -210,4 +193,12 @@ def _factors(source: Source) -> list[Step]:
     return [constant(FREQUENCIES, whole / divided)]
 
 
-KIND = ExportKind("gguf", "a file that llama.cpp runs: ggml's blocks as they are", ".gguf", holds, lay_out, check=check)
+KIND = ExportKind(
+    "gguf",
+    "a file that llama.cpp runs: ggml's blocks as they are",
+    ".gguf",
+    holds,
+    lay_out,
+    check=check,
+    lay_out_cut=lay_out,
+)

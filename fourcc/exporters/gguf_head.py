@@ -12,7 +12,7 @@ from fourcc.sources.gguf_header import DEFAULT_ALIGNMENT, MAGIC
 from fourcc.sources.gguf_values import ARRAY, NUMBERS, STRING
 
 VERSION = 3
-UINT8, INT32, UINT32, FLOAT32, TRUTH, UINT64, INT64, FLOAT64 = 0, 5, 4, 6, 7, 10, 11, 12
+UINT8, UINT16, INT32, UINT32, FLOAT32, TRUTH, UINT64, INT64, FLOAT64 = 0, 2, 5, 4, 6, 7, 10, 11, 12
 _COUNT, _TYPE = struct.Struct("<Q"), struct.Struct("<i")
 
 Item = bool | int | float | str | bytes

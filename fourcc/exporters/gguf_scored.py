@@ -14,6 +14,7 @@ from fourcc.errors import InputError, UsageError
 from fourcc.exporters.gguf_agreement import WayToWrite, agreeing, note_on_rules, read_as_written
 from fourcc.exporters.gguf_entries import TokenEntry, scored
 from fourcc.exporters.tokenizer_json import object_of
+from fourcc.files.json_text import parse_object
 from fourcc.models.tokenizers.gguf_spm import SPACE
 from fourcc.models.tokenizers.llama2c import BOS, EOS, FIRST_BYTE, read_llama2c
 from fourcc.models.tokenizers.packages import translated
@@ -23,7 +24,6 @@ from fourcc.models.tokenizers.sentencepiece_rules import SentencePieceRules, rul
 from fourcc.models.tokenizers.tokenizer import MAX_TOKENS
 from fourcc.models.tokenizers.vocabulary import TokenKind, pad_name
 from fourcc.sources import tokenizer as blobs_of
-from fourcc.sources.json_text import parse_object
 
 _UNKNOWN = 0
 _ADDED_SCORE = -1000.0  # as llama.cpp's converter writes it; no merge gives an added token

@@ -33,7 +33,8 @@ class Layout:
         nbytes: length of the file; bytes that nothing covers are zero.
         beside: further files in its folder, name -> contents.
         notes: for stderr: what is left out, or may surprise.
-        shards: the files that the bytes are cut into, where the output is a folder: name -> offset of its first byte.
+        shards: the files that the bytes are cut into, where they are: name -> offset of its first byte. They lie in the
+            folder that is the output, or beside it.
         packed: tensor -> what makes its parts in the file, whose places are in `places`, of those that it is stored in;
             all others are written as they are stored.
         late: further files beside it that tell what was done: name -> the contents, made of the measured errors.
@@ -59,6 +60,19 @@ class Layout:
         }
 
 
+@attrs.frozen
+class Cut:
+    """How an export is cut into files that lie beside each other.
+
+    Attributes:
+        stem: the part of their names before the number.
+        largest: bytes of tensors in one file, at least 1.
+    """
+
+    stem: str
+    largest: int
+
+
 @attrs.frozen(eq=False)
 class ExportKind:
     """A kind of file that models are exported to.
@@ -74,6 +88,7 @@ class ExportKind:
         replacement: (source, steps, group size or None) -> the policy for tensors that it cannot hold, without `--as`.
         folder: whether the output is a folder.
         blocks: (source, tensor) -> whether it may hold this tensor in blocks; else it holds plain numbers only.
+        lay_out_cut: lays out several files, as `lay_out` one; None: the output is always one file, or a folder.
     """
 
     name: str
@@ -86,3 +101,4 @@ class ExportKind:
     replacement: Callable[[Source, tuple[Step, ...], int | None], Policy] | None = None
     folder: bool = False
     blocks: Callable[[Source, TensorInfo], bool] = lambda source, tensor: True  # noqa: ARG005 - any tensor
+    lay_out_cut: Callable[[Source, tuple[Step, ...], Cut], Layout] | None = None

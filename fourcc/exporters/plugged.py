@@ -11,7 +11,7 @@ import attrs
 
 from fourcc.conversion.pipeline import Step
 from fourcc.dtypes import itemsize
-from fourcc.exporters.layout import ExportKind, Layout
+from fourcc.exporters.layout import Cut, ExportKind, Layout
 from fourcc.plugins.entries import EXPORTERS, Entry
 from fourcc.plugins.firewall import behind_firewall, breach
 from fourcc.plugins.kinds import KindRegistry, expected
@@ -32,7 +32,7 @@ def _checked(loaded: object, entry: Entry) -> ExportKind:
     def whose(function: str) -> str:
         return f"{function} of the exporter {entry.name} ({entry.owner})"
 
-    replacement = kind.replacement
+    replacement, cut = kind.replacement, kind.lay_out_cut
     if replacement is not None:
         replacement = partial(_replaced, behind_firewall(replacement, whose("replacement")), whose("replacement"))
     return attrs.evolve(
@@ -40,6 +40,7 @@ def _checked(loaded: object, entry: Entry) -> ExportKind:
         holds=behind_firewall(kind.holds, whose("holds")),
         check=behind_firewall(kind.check, whose("check")),
         lay_out=partial(_laid_out, behind_firewall(kind.lay_out, whose("lay_out")), whose),
+        lay_out_cut=None if cut is None else partial(_laid_out, behind_firewall(cut, whose("lay_out_cut")), whose),
         replacement=replacement,
     )
 
@@ -58,13 +59,14 @@ def _replaced(
 
 
 def _laid_out(
-    function: Callable[[Source, tuple[Step, ...]], object],
+    function: Callable[..., object],
     whose: Callable[[str], str],
     source: Source,
     steps: tuple[Step, ...],
+    *cut: Cut,
 ) -> Layout:
     """The layout that a plugin's `lay_out` returns, checked, its readers behind a firewall."""
-    layout = function(source, steps)
+    layout = function(source, steps, *cut)
     if not isinstance(layout, Layout):
         raise breach(whose("lay_out"), f"a {type(layout).__name__}", "a fourcc.Layout")
     problem = next(_problems(layout), None)

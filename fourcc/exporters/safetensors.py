@@ -14,8 +14,8 @@ from fourcc.dtypes import itemsize
 from fourcc.exporters.family_steps import FamilySteps, with_offset
 from fourcc.exporters.gguf_ends import ends_left_behind
 from fourcc.exporters.huggingface_config import CONFIG, config
-from fourcc.exporters.layout import ExportKind, Layout
-from fourcc.exporters.shards import FileTensor, placed
+from fourcc.exporters.layout import Cut, ExportKind, Layout
+from fourcc.exporters.shards import FileTensor, index_name, placed
 from fourcc.naming import HUGGING_FACE
 from fourcc.networks import NETWORKS
 from fourcc.plugins.registry import registry
@@ -74,12 +74,15 @@ def described(source: Source, steps: tuple[Step, ...]) -> Described:
     return Described(steps, beside, tuple(left_out))
 
 
-def lay_out(source: Source, steps: tuple[Step, ...]) -> Layout:
-    """The layout of the file."""
+def lay_out(source: Source, steps: tuple[Step, ...], cut: Cut | None = None) -> Layout:
+    """The layout of the file, or of several with their index."""
     made = described(source, steps)
     notes = tuple(f"{name} is left out: it is not a file of Hugging Face's" for name in made.left_out)
-    where = placed({step.source.name: [plain_tensor(step)] for step in made.steps})
-    return Layout(made.steps, where.places, where.pieces, where.nbytes, made.beside, notes)
+    tensors = {step.source.name: [plain_tensor(step)] for step in made.steps}
+    where = placed(tensors) if cut is None else placed(tensors, cut.largest, cut.stem)
+    beside = made.beside if cut is None or not where.index else {**made.beside, index_name(cut.stem): where.index}
+    shards = where.shards if len(where.shards) > 1 else {}
+    return Layout(made.steps, where.places, where.pieces, where.nbytes, beside, notes, shards)
 
 
 def plain_tensor(step: Step) -> FileTensor:
@@ -91,5 +94,12 @@ def plain_tensor(step: Step) -> FileTensor:
 
 
 KIND = ExportKind(
-    "safetensors", "numbers, decoded where they are in blocks", ".safetensors", holds, lay_out, check, decodes=True
+    "safetensors",
+    "numbers, decoded where they are in blocks",
+    ".safetensors",
+    holds,
+    lay_out,
+    check,
+    decodes=True,
+    lay_out_cut=lay_out,
 )

@@ -7,16 +7,17 @@ gets a shard of its own. The parts of one matrix stay together. Shards are one r
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from math import prod
+from pathlib import Path
 
 import attrs
 
 from fourcc.dtypes import itemsize
 from fourcc.sources.extent import number_format
 
-INDEX = "model.safetensors.index.json"
-ONE = "model.safetensors"
+STEM, SUFFIX = "model", ".safetensors"  # huggingface_hub's names
 _METADATA = {"format": "pt"}  # some readers refuse a file without it
 
 
@@ -69,15 +70,21 @@ class Placed:
     index: bytes
 
 
-def placed(tensors: Mapping[str, Sequence[FileTensor]], largest: int | None = None) -> Placed:
+def index_name(stem: str) -> str:
+    """The name of the index of several files."""
+    return f"{stem}{SUFFIX}.index.json"
+
+
+def placed(tensors: Mapping[str, Sequence[FileTensor]], largest: int | None = None, stem: str = STEM) -> Placed:
     """The places of tensors.
 
     Args:
         tensors: step -> its tensors in the file, in the order of the file.
         largest: bytes of tensors in a file, at least 1; None: there is one file, however large.
+        stem: of the files' names.
     """
-    groups = list(_cut(tensors, largest))
-    names = _names(len(groups))
+    groups = cut({step: sum(part.nbytes for part in parts) for step, parts in tensors.items()}, largest)
+    names = file_names(stem, len(groups), SUFFIX)
     places: dict[str, dict[str, int]] = {}
     pieces, shards, end = {}, {}, 0
     for name, steps in zip(names, groups, strict=True):
@@ -91,24 +98,40 @@ def placed(tensors: Mapping[str, Sequence[FileTensor]], largest: int | None = No
     return Placed(places, pieces, shards, end, index)
 
 
-def _cut(tensors: Mapping[str, Sequence[FileTensor]], largest: int | None) -> Iterator[list[str]]:
-    """The steps of each file."""
-    steps: list[str] = []
+def cut(sizes: Mapping[str, int], largest: int | None) -> list[list[str]]:
+    """The tensors of each file; there is at least one file.
+
+    Args:
+        sizes: name -> bytes.
+        largest: bytes in a file; None: all lie in one.
+    """
+    files: list[list[str]] = [[]]
     size = 0
-    for step, parts in tensors.items():
-        nbytes = sum(part.nbytes for part in parts)
-        if largest is not None and steps and size + nbytes > largest:
-            yield steps
-            steps, size = [], 0
-        steps.append(step)
+    for name, nbytes in sizes.items():
+        if largest is not None and files[-1] and size + nbytes > largest:
+            files.append([])
+            size = 0
+        files[-1].append(name)
         size += nbytes
-    yield steps
+    return files
 
 
-def _names(count: int) -> list[str]:
+def file_names(stem: str, count: int, suffix: str) -> list[str]:
+    """The names of files; that of a single one has no number.
+
+    >>> file_names("model", 1, ".gguf"), file_names("model", 2, ".gguf")
+    (['model.gguf'], ['model-00001-of-00002.gguf', 'model-00002-of-00002.gguf'])
+    """
     if count == 1:
-        return [ONE]
-    return [f"model-{number:05}-of-{count:05}.safetensors" for number in range(1, count + 1)]
+        return [stem + suffix]
+    return [f"{stem}-{number:05}-of-{count:05}{suffix}" for number in range(1, count + 1)]
+
+
+def others_of_name(target: Path, names: Iterable[str]) -> list[str]:
+    """The names of files that are numbered as an output's are, and are none of them."""
+    pattern = re.compile(rf"{re.escape(target.stem)}-\d{{5}}-of-\d{{5}}{re.escape(target.suffix)}")
+    present = sorted(entry.name for entry in target.parent.iterdir())
+    return [name for name in present if pattern.fullmatch(name) and name not in names]
 
 
 def _file(tensors: Mapping[str, Sequence[FileTensor]]) -> tuple[bytes, dict[str, dict[str, int]], int]:

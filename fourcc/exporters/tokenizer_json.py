@@ -13,9 +13,9 @@ from typing import Any
 import attrs
 
 from fourcc.errors import InputError, SourceError
+from fourcc.files.json_text import parse_object
 from fourcc.models.tokenizers.tokenizer import MAX_TOKENS
 from fourcc.models.tokenizers.vocabulary import TokenKind, pad_name
-from fourcc.sources.json_text import parse_object
 
 _CHILDREN = ("normalizers", "pretokenizers", "processors")  # of a Sequence
 

@@ -21,6 +21,7 @@ from fourcc.files.facts import Facts
 from fourcc.files.journal import Record
 from fourcc.files.part_file import PartFile
 from fourcc.files.part_folder import FileInFolder, PartFolder
+from fourcc.files.part_set import PartSet
 from fourcc.files.write import AtomicFile
 from fourcc.part import Part
 from fourcc.parts import PartArrays, PartsPlacer
@@ -48,15 +49,24 @@ class Files(AbstractContextManager["Files"]):
     """An export's files: those of its bytes, and those beside; left normally, all appear. A later run can go on.
 
     Args:
-        target: the file, or the folder where the layout has shards.
+        target: the file; the folder; or the name that shards beside each other are called after.
         layout: its layout.
         facts: all that the bytes depend on.
         how: whether to go on with what lies there, or to begin anew.
+        replaced: the files that go when shards appear beside each other; None: these appear in a folder of their own.
     """
 
-    def __init__(self, target: Path, layout: Layout, facts: Facts, how: Execution) -> None:
-        kind = PartFolder if layout.shards else PartFile
-        self._work: PartFolder | PartFile = kind(target, facts, resume=how.resume, anew=how.anew)
+    def __init__(
+        self, target: Path, layout: Layout, facts: Facts, how: Execution, replaced: Iterable[Path] | None
+    ) -> None:
+        to_do = {"resume": how.resume, "anew": how.anew}
+        self._work: PartFolder | PartFile
+        if not layout.shards:
+            self._work = PartFile(target, facts, **to_do)
+        elif replaced is None:
+            self._work = PartFolder(target, facts, **to_do)
+        else:
+            self._work = PartSet(target, facts, replaced, **to_do)
         self._shards = layout.shards
         self._stack = ExitStack()
 
@@ -96,7 +106,7 @@ class Files(AbstractContextManager["Files"]):
         self._work.hopeless = value
 
     def put(self, path: Path, data: bytes) -> None:
-        """Has a file beside: under its name in the folder that is made, or at its own path."""
+        """Has a file beside: under its name among the shards, or at its own path."""
         if isinstance(self._work, PartFile):
             self._work.beside[path] = data
             return

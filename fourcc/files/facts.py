@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-SHOWN_FACTS = 8  # in a message
+SHOWN_FACTS = 4  # in a message
 LONGEST_VALUE = 100  # characters of a value in a message
 ABSENT = "nothing"  # stands in a message for a fact that one side lacks
 

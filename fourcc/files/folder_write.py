@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from fourcc.errors import OutputError, UsageError, listed
-from fourcc.files.unfinished import JOURNAL, PART, beside, finished_record, refuse_sources
+from fourcc.files.part_names import JOURNAL, PART
+from fourcc.files.unfinished import beside, finished_record, refuse_sources
 from fourcc.files.write import SUFFIX, real_path
 
 WEIGHTS = (".safetensors", ".safetensors.index.json", ".gguf")  # endings of files that readers of a folder take up

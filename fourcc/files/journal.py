@@ -26,7 +26,6 @@ from fourcc.files.descriptors import BINARY
 from fourcc.files.facts import FactDifference, Facts, as_json, differences, listed_differences
 from fourcc.files.write import errors_named
 
-SUFFIX = ".journal"
 ANEW = "Give --force to begin anew."
 _FACTS, _UNIT, _RECORD, _FINISHED, _SUM = "facts", "unit", "record", "finished", "sum"
 _BEGIN = b'{"facts":'
@@ -72,7 +71,7 @@ class Journal:
         """Opens a journal, or begins one.
 
         Args:
-            path: of the file; by custom the output's name and `SUFFIX`.
+            path: of the file; by custom the output's name and ``.journal``.
             head: named facts that JSON can hold: all that the bytes of the result depend on.
             resume: go on with the units of a journal that is there; without one, a journal is begun.
             anew: begin anew where a journal is there; `resume` comes first.

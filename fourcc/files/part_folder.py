@@ -17,9 +17,8 @@ from typing import Self
 from fourcc.files.descriptors import BINARY, HAS_LOCKS
 from fourcc.files.facts import Facts
 from fourcc.files.journal import Record, read_journal, refuse_other
+from fourcc.files.part_names import JOURNAL, PART
 from fourcc.files.unfinished import (
-    JOURNAL,
-    PART,
     UnfinishedWork,
     beside,
     finished_names,

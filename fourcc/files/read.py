@@ -1,4 +1,4 @@
-"""Positioned reads of files that may be cut, replaced or extended while they are read."""
+"""Positioned reads of files that may be cut, replaced or extended while they are read, or come from elsewhere."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 from fourcc.errors import InputError, UsageError
+from fourcc.files.backing import Identity, backing_of
 from fourcc.files.descriptors import BINARY, LONGEST, read_into
 
 
@@ -26,6 +27,7 @@ class ReadFile:
     def __init__(self, path: Path, error: type[InputError] = InputError, fd: int | None = None) -> None:
         self.path = path
         self._error = error
+        self._backing = backing_of(path) if fd is None else None
         flags = os.O_RDONLY | BINARY | getattr(os, "O_NONBLOCK", 0)
         self.fd = os.open(path, flags) if fd is None else fd
         status = os.fstat(self.fd)
@@ -41,12 +43,19 @@ class ReadFile:
         Raises:
             InputError: (of class `error`) the file ends earlier. The length is checked before memory is allocated.
             UsageError: it was closed.
-            OSError: the system cannot read them; the message has the file and the offset.
+            OSError: the system cannot read them; the message has the file and the offset. Or they come from elsewhere
+                (`fourcc.files.backing`), and cannot be had.
         """
         if self.closed:
             raise UsageError("the file is closed", file=self.path, hint="Open it again.")
         if offset + count > self.size:
             raise self._early(self.size, offset + count - self.size)
+        if self._backing is None:
+            return self._read(offset, count)
+        with self._backing.held(offset, count):
+            return self._read(offset, count)
+
+    def _read(self, offset: int, count: int) -> bytearray:
         data = bytearray(count)
         rest = memoryview(data)
         while rest:
@@ -66,13 +75,18 @@ class ReadFile:
     def _early(self, offset: int, lacking: int) -> InputError:
         return self._error("the file ends too early", file=self.path, offset=offset, expected=f"{lacking} more bytes")
 
+    def fill(self) -> None:
+        """Has all bytes in the file, where they come from elsewhere: for who reads or maps its descriptor."""
+        if self._backing is not None:
+            self._backing.fill()
+
     def changed(self) -> bool:
         """Whether the open file was written to or cut. Another file that took its name does not matter."""
-        return _identity(os.fstat(self.fd)) != self._identity
+        return self._backing is None and _identity(os.fstat(self.fd)) != self._identity
 
     def cut(self) -> bool:
         """Whether the open file is shorter than it was."""
-        return os.fstat(self.fd).st_size < self.size
+        return self._backing is None and os.fstat(self.fd).st_size < self.size
 
     @property
     def closed(self) -> bool:
@@ -86,9 +100,13 @@ class ReadFile:
             self.fd = -1
 
 
-def identity(path: Path) -> tuple[int, ...]:
-    """Device, inode, size and time of change: they tell a file from others, and from itself after a change."""
-    return _identity(path.stat())
+def identity(path: Path) -> Identity:
+    """Device, inode, size and time of change: they tell a file from others, and from itself after a change.
+
+    A file whose bytes come from elsewhere has the identity that it has there.
+    """
+    backing = backing_of(path)
+    return _identity(path.stat()) if backing is None else backing.identity
 
 
 def _identity(status: os.stat_result) -> tuple[int, ...]:

@@ -19,14 +19,12 @@ from pathlib import Path
 from xxhash import xxh3_64_hexdigest
 
 from fourcc.errors import FourccError, NumericError, PluginError, UsageError
-from fourcc.files import journal as journals
 from fourcc.files.facts import Facts
 from fourcc.files.journal import Journal, Record, read_journal, said_done
+from fourcc.files.part_names import JOURNAL, PART
 from fourcc.files.read import identity
 from fourcc.files.write import NAME_CHARS, errors_named, take_lock
 
-PART = ".part"
-JOURNAL = journals.SUFFIX
 COME_AGAIN = (NumericError, PluginError, UsageError)  # errors that the same work would raise again
 _LONGEST_NAME = 255  # bytes of a file's name
 _FILES = "files"

@@ -11,21 +11,25 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from fourcc.errors import InputError, UsageError
+from fourcc.execution import Execution
 from fourcc.models import scoring
 from fourcc.models.architecture import Architecture
 from fourcc.models.model import ActivationMode, Model
 from fourcc.models.opening import open_to_run
 from fourcc.models.same_tokens import check_same_tokens
-from fourcc.models.scoring import ScoredModel, Scores
+from fourcc.models.scoring import NetworkFacts, ScoredModel, Scores
 from fourcc.models.text_files import read_text
 from fourcc.models.tokenizers import in_use
 from fourcc.models.windows import Cut, Protocol, cut
-from fourcc.progress import OnProgress, counter
+from fourcc.progress import counter
 from fourcc.records import Records
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from fourcc.models.intervals import Interval
     from fourcc.models.transformer import RangeUse
+
 WORDS = {  # for people
     "loss": "loss, nats a token",
     "perplexity": "perplexity",
@@ -159,6 +163,7 @@ def evaluate(  # noqa: PLR0913 - keyword-only, one an option of the command
     activations: ActivationMode = "dynamic",
     tokenizer: str | Path | None = None,
     threads: int | None = None,
+    executor: Executor | None = None,
 ) -> Evaluation:
     """Perplexity of a model on a text, and its distance from a reference, which runs in lock step.
 
@@ -176,6 +181,9 @@ def evaluate(  # noqa: PLR0913 - keyword-only, one an option of the command
             the weights alone.
         tokenizer: the tokenizer for files, in place of their own; an opened model keeps its own.
         threads: number of threads.
+        executor: scores windows, such as a `concurrent.futures.ProcessPoolExecutor`, or that of a dask client
+            (``Client.get_executor(pure=False)``), `threads` on each, by default one; it opens the models again by their
+            paths. None: threads of this process. The numbers do not depend on it.
 
     Raises:
         UsageError: a model cannot be run, it and the reference have different tokens, or no token can be scored.
@@ -191,9 +199,9 @@ def evaluate(  # noqa: PLR0913 - keyword-only, one an option of the command
         protocol = Protocol(common_context(opened, context), stride, documents, tokens)
         _refuse_name(text)
         told = read_text(text) if isinstance(text, Path) else text
-        return measure(
-            [EvaluatedModel(opened[0], activations)], told, protocol, opened[1] if opened[1:] else None, threads
-        )[0]
+        how = Execution(threads=threads, executor=executor)
+        against = opened[1] if opened[1:] else None
+        return measure([EvaluatedModel(opened[0], activations)], told, protocol, against, how)[0]
 
 
 def _refuse_name(text: str | Path) -> None:
@@ -208,7 +216,7 @@ def common_context(models: Sequence[Model], wanted: int = 0) -> int:
     Raises:
         UsageError: a model cannot be run, or has no room for so many tokens.
     """
-    limits = [_architecture(model).seq_len for model in models]
+    limits = [architecture_of(model).seq_len for model in models]
     for model, limit in zip(models, limits, strict=True):
         if wanted > limit:
             expected = f"at most {limit}, the model's context"
@@ -216,7 +224,8 @@ def common_context(models: Sequence[Model], wanted: int = 0) -> int:
     return wanted or min(limits)
 
 
-def _architecture(model: Model) -> Architecture:
+def architecture_of(model: Model) -> Architecture:
+    """The sizes of a model. Raises UsageError where it cannot be run."""
     return Architecture.of(model.index.architecture, model.index.hyper, model.path)
 
 
@@ -225,8 +234,7 @@ def measure(
     text: str,
     protocol: Protocol,
     reference: Model | None = None,
-    threads: int | None = None,
-    progress: OnProgress | None = None,
+    how: Execution | None = None,
 ) -> list[Evaluation]:
     """The evaluation of each model, in order.
 
@@ -235,30 +243,31 @@ def measure(
         text: the text, which is cut for each model by its own tokenizer.
         protocol: how it is cut.
         reference: the model to compare with; None: there is none.
-        threads: number of threads.
-        progress: called after each window.
+        how: on how many threads, or whose executor, which opens the models again by their paths; whose progress is
+            told after each window.
 
     Raises:
         UsageError: as `evaluate`.
         InputError: as `evaluate`.
     """
+    how = how or Execution()
     models = list({id(each.model): each.model for each in evaluated}.values())
     texts = {id(model): _cut(model, text, protocol) for model in [*models, *([] if reference is None else [reference])]}
     if reference is not None:
         for model in models:
             check_same_tokens((model, texts[id(model)]), (reference, texts[id(reference)]))
     groups = [[model] for model in models] if reference is None else [models]
-    report = partial(counter(sum(texts[id(group[0])].scored for group in groups), progress), "")
+    report = partial(counter(sum(texts[id(group[0])].scored for group in groups), how.progress), "")
     evaluations: dict[tuple[int, ActivationMode], Evaluation] = {}
     for group in groups:
         chosen = [each for each in evaluated if any(each.model is model for model in group)]
-        evaluations |= _measured(chosen, texts[id(group[0])], reference, threads, report)
+        evaluations |= _measured(chosen, texts[id(group[0])], reference, how, report)
     return [evaluations[id(each.model), each.activations] for each in evaluated]
 
 
 def _cut(model: Model, text: str, protocol: Protocol) -> Cut:
     """The text as it is cut for a model. Raises InputError where its tokenizer gives a token that the model lacks."""
-    windows, rows = cut(text, model.tokenizer, protocol), _architecture(model).vocab_size
+    windows, rows = cut(text, model.tokenizer, protocol), architecture_of(model).vocab_size
     highest = max(max(window.tokens) for window in windows.windows)
     if highest >= rows:
         what = "the tokenizer has a token that the model lacks"
@@ -270,31 +279,71 @@ def _measured(
     evaluated: Sequence[EvaluatedModel],
     text: Cut,
     reference: Model | None,
-    threads: int | None,
+    how: Execution,
     report: Callable[[int], None],
 ) -> dict[tuple[int, ActivationMode], Evaluation]:
     """Evaluations of models that read the same tokens, in lock step."""
-    context = text.protocol.context
-    own = None if reference is None else ScoredModel(reference.network(context, threads).exactly(), str(reference.path))
-    plain = {id(each.model): each.model.network(context, threads) for each in evaluated}
-    networks = [each.model.taking(each.activations, plain[id(each.model)]) for each in evaluated]
-    scored_models = {
-        id(net): ScoredModel(net, str(each.model.path)) for net, each in zip(networks, evaluated, strict=True)
-    }
-    words = in_use(evaluated[0].model.tokenizer, min(net.architecture.vocab_size for net in networks))
-    scores, theirs = scoring.score(list(scored_models.values()), text, words, own, report)
-    scored = dict(zip(scored_models, scores, strict=True))
-    floor = None if own is None else scoring.noise_floor(own.network, text.windows[0], words)
+    rows = [architecture_of(each.model).vocab_size for each in evaluated]
+    words = in_use(evaluated[0].model.tokenizer, min(rows))
+    scored = _scored_here if how.executor is None else _scored_elsewhere
+    (scores, theirs), facts = scored(evaluated, text, reference, words, how, report)
     return {
         (id(each.model), each.activations): Evaluation(
-            text,
-            scored[id(net)],
-            words,
-            net.architecture.vocab_size - words,
-            net.exact,
-            net.range_use if each.activations == "static" else None,
-            theirs,
-            floor,
+            text, mine, words, size - words, facts.exact[number], facts.range_use[number], theirs, facts.floor
         )
-        for each, net in zip(evaluated, networks, strict=True)
+        for number, (each, mine, size) in enumerate(zip(evaluated, scores, rows, strict=True))
     }
+
+
+AllScores = tuple[Sequence[Scores], Scores | None]  # of each model, and of the reference
+
+
+def _scored_here(
+    evaluated: Sequence[EvaluatedModel],
+    text: Cut,
+    reference: Model | None,
+    words: int,
+    how: Execution,
+    report: Callable[[int], None],
+) -> tuple[AllScores, NetworkFacts]:
+    """Scores of each model, the reference's, and facts of the networks."""
+    context = text.protocol.context
+    network = None if reference is None else reference.network(context, how.threads).exactly()
+    own = None if network is None else ScoredModel(network, str(reference and reference.path))
+    plain = {id(each.model): each.model.network(context, how.threads) for each in evaluated}
+    networks = [each.model.taking(each.activations, plain[id(each.model)]) for each in evaluated]
+    once = {id(net): ScoredModel(net, str(each.model.path)) for net, each in zip(networks, evaluated, strict=True)}
+    found, theirs = scoring.score(list(once.values()), text, words, own, report)
+    scores = dict(zip(once, found, strict=True))
+    floor = None if network is None else scoring.noise_floor(network, text.windows[0], words)
+    modes = zip(networks, evaluated, strict=True)
+    used = tuple(net.range_use if each.activations == "static" else None for net, each in modes)
+    facts = NetworkFacts(tuple(net.exact for net in networks), used, floor)
+    return ([scores[id(net)] for net in networks], theirs), facts
+
+
+def _scored_elsewhere(
+    evaluated: Sequence[EvaluatedModel],
+    text: Cut,
+    reference: Model | None,
+    words: int,
+    how: Execution,
+    report: Callable[[int], None],
+) -> tuple[AllScores, NetworkFacts]:
+    """As `_scored_here`, on the workers of the executor."""
+    from fourcc.cluster.workers import Workers
+    from fourcc.models.spread_scoring import ScoringRequest, spread_facts, spread_measures
+    from fourcc.models.stored_network import Spread
+
+    assert how.executor is not None
+    models = [*(each.model for each in evaluated), *([] if reference is None else [reference])]
+    spread = Spread.of([model.path for model in models], text.protocol.context, how.threads)
+    stored = spread.networks
+    modes = [each.activations for each in evaluated]
+    pairs = tuple(zip(stored[: len(modes)], modes, strict=True))
+    request = ScoringRequest(pairs, None if reference is None else stored[-1], words)
+    with Workers(how.executor, spread.conditions) as workers:
+        facts = spread_facts(workers, request, text.windows[0])
+        measures = spread_measures(workers, request, text.windows, report)
+        found = scoring.gathered(measures, documents=text.protocol.documents, compared=reference is not None)
+    return found, facts

@@ -10,13 +10,15 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, overload
 
-from fourcc.container.head_and_tail import recognisable
+from fourcc.container.folder_models import is_container
 from fourcc.models.model import Model
 
 # Looking at a model.bin must load neither numpy nor a reader of checkpoints: imports of both stand where they are used.
 if TYPE_CHECKING:
     from fourcc.policy import Policy
     from fourcc.sources.source import Source
+
+OWN_SUFFIX = ".bin"  # of a model.bin, which is mapped as a whole where it is used
 
 
 @overload
@@ -35,7 +37,8 @@ def open_to_look(
     Both map tensor names to `QMatrix`, are context managers, and have `path`, `kind`, `architecture` and `hyper`.
 
     Args:
-        path: a file, or a folder that holds one model.
+        path: a file, or a folder that holds one model; or a model on a hub, such as ``hf://org/name@revision``, of
+            which only what is read is fetched, unless it is run.
         tokenizer: a tokenizer file to go with it, in place of the one that the file brings.
         verify: whether tensors of a model.bin are compared with their sums when they are first used.
         run: whether any checkpoint gives a `Model`, which can generate: others than a model.bin are converted into a
@@ -45,13 +48,14 @@ def open_to_look(
         InputError: it is of no kind known here, or damaged, or the tokenizer is not one of this model.
         OSError: a file cannot be opened.
     """
-    path = Path(path)
-    if not _is_model_bin(path):
+    path = _here(Path(path)) if run or str(path).endswith(OWN_SUFFIX) else Path(path)
+    if not is_container(path):
         if run:
             return _made_to_run(path, tokenizer, verify=verify)
         from fourcc.sources import open_source
+        from fourcc.sources.elsewhere import RANGES
 
-        return open_source(path, tokenizer)
+        return open_source(path, tokenizer, RANGES)
     model = Model(path, verify=verify)
     try:
         if tokenizer is not None:
@@ -85,8 +89,8 @@ def open_to_run(
     Raises:
         FourccError: as `fourcc.convert` and `fourcc.open` do; messages name the source.
     """
-    path = Path(source)
-    if policy is None and _is_model_bin(path):
+    path = _here(Path(source))
+    if policy is None and is_container(path):
         model = stack.enter_context(Model(path, verify=verify))
         notes = () if tokenizer is None else model.use_tokenizer(Path(tokenizer))
     else:
@@ -107,8 +111,13 @@ def _made_to_run(path: Path, tokenizer: str | Path | None, *, verify: bool) -> M
     return Model(path, verify=verify, fd=fd)
 
 
-def _is_model_bin(path: Path) -> bool:
-    return path.is_file() and recognisable(path)
+def _here(path: Path) -> Path:
+    """The path, or where a model that lies elsewhere was downloaded to."""
+    if path.exists():
+        return path
+    from fourcc.sources.elsewhere import here
+
+    return here(path)
 
 
 def _converted(

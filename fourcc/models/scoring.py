@@ -12,7 +12,7 @@ tokens at once as have `LOGITS` bytes of logits, and probabilities are computed 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import attrs
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from fourcc.arrays import Floats
-    from fourcc.models.transformer import Transformer
+    from fourcc.models.transformer import RangeUse, Transformer
     from fourcc.models.windows import Cut, Window
 
     Doubles = NDArray[np.float64]
@@ -47,6 +47,21 @@ class ScoredModel:
 
     network: Transformer
     name: str
+
+
+@attrs.frozen
+class NetworkFacts:
+    """Facts of networks that are ready to run.
+
+    Attributes:
+        exact: whether every product takes activations as floats, of each model.
+        range_use: of each model; None where no static ranges were to be used.
+        floor: a KL divergence from the reference below it means nothing; None without a reference.
+    """
+
+    exact: tuple[bool, ...]
+    range_use: tuple[RangeUse | None, ...]
+    floor: float | None
 
 
 @attrs.define(eq=False, repr=False)
@@ -130,17 +145,43 @@ def score(
     Raises:
         InputError: a network gives a logit that is not finite.
     """
+
+    def measured() -> Iterator[Doubles]:
+        for number, window in enumerate(text.windows):
+            yield window_measures(models, window, number, vocabulary, reference)
+            report(window.scored)
+
+    return gathered(measured(), documents=text.protocol.documents, compared=reference is not None)
+
+
+def window_measures(
+    models: Sequence[ScoredModel], window: Window, number: int, vocabulary: int, reference: ScoredModel | None
+) -> Doubles:
+    """Loss, KL divergence and agreement of each scored token of a window: float64 (networks, 3, scored).
+
+    Arguments and errors are those of `score`; the reference, if there is one, comes before the networks.
+    """
     everyone = [*([] if reference is None else [reference]), *models]
-    scores = [Scores(text.protocol.documents) for _ in everyone]
-    for number, window in enumerate(text.windows):
-        lock_step = _LockStep(everyone, window, number, vocabulary, compared=reference is not None)
-        for kept, measured in zip(scores, lock_step.measured(), strict=True):
+    return _LockStep(everyone, window, number, vocabulary, compared=reference is not None).measured()
+
+
+def gathered(measures: Iterable[Doubles], *, documents: bool, compared: bool) -> tuple[list[Scores], Scores | None]:
+    """The scores of each network, and of the reference that comes first where there is one.
+
+    Args:
+        measures: of all windows in order, as `window_measures` gives them.
+        documents: whether the windows are documents.
+        compared: whether there is a reference.
+    """
+    scores: list[Scores] = []
+    for window in measures:
+        scores = scores or [Scores(documents) for _ in window]
+        for kept, measured in zip(scores, window, strict=True):
             kept.losses.append(measured[0])
-            if reference is not None:
+            if compared:
                 kept.divergences.append(measured[1])
                 kept.agreements.append(measured[2])
-        report(window.scored)
-    return (scores, None) if reference is None else (scores[1:], scores[0])
+    return (scores[1:], scores[0]) if compared else (scores, None)
 
 
 @attrs.define

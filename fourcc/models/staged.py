@@ -13,6 +13,7 @@ from fourcc.errors import UsageError
 from fourcc.models.expert_program import Observer
 from fourcc.models.stages import BATCH, Stages
 from fourcc.models.weights import EMBEDDING, Inputs, LayerWeights, replaced_by
+from fourcc.models.weights_in_turn import NetworkInTurn, WeightsInTurn
 
 if TYPE_CHECKING:
     from fourcc.arrays import Floats
@@ -38,34 +39,36 @@ class StagedNetwork:
     >>> staged.logits(hidden)  # doctest: +SKIP
 
     Args:
-        network: its weights are shared, its context is the longest window.
+        network: its weights are shared, or loaded in turn; its context is the longest window.
 
     Attributes:
         layers: number of layers.
         width: columns of a hidden state, `dim`.
         vocab_size: number of logits.
         context: tokens of the longest window.
+        threads: number of threads.
 
     Raises:
         UsageError: there is not enough memory for the context.
     """
 
-    def __init__(self, network: Transformer) -> None:
+    def __init__(self, network: Transformer | NetworkInTurn) -> None:
         sizes = network.architecture
         self.layers, self.width, self.vocab_size = sizes.n_layers, sizes.dim, sizes.vocab_size
-        self.context = network.context
-        self._architecture, self._weights = sizes, network.weights
+        self.context, self.threads = network.context, network.threads
+        self._architecture, self._weights, self._stage = sizes, network.weights, ""
         self._stages = Stages(sizes, network.context, 1, network.threads, exact=True)
         self._observer: Observer | None = None
         self._embedding = lru_cache(KEPT)(self._embedding_program)
         self._layer = lru_cache(KEPT)(self._layer_program)
         self._classifier = lru_cache(KEPT)(self._classifier_program)
+        self._last_norm = lru_cache(KEPT)(self._last_norm_program)
 
     def inputs_of(self, number: int) -> list[Inputs]:
         """The inputs that an observer of a layer sees, in order; number `layers` is the classifier."""
         if number == self.layers:
-            return [Inputs((self._weights.output_name,), self._weights.output.cols)]
-        return self._weights.layers[number].inputs
+            return [Inputs((self._weights.output_name,), self.width)]
+        return self._weights.inputs_of(number)
 
     def embed(self, tokens: Sequence[int], *, replaced: Mapping[str, Packed] = NOTHING) -> Floats:
         """The embeddings of a window's tokens, float32 (tokens, width).
@@ -75,6 +78,7 @@ class StagedNetwork:
         """
         self._check(len(tokens))
         self._architecture.check_tokens(tokens)
+        self._come_to("embedding")
         own = self._weights.embedding
         packed = replaced_by(replaced, EMBEDDING, own)
         out = np.empty((len(tokens), self.width), np.float32)
@@ -107,6 +111,7 @@ class StagedNetwork:
             UsageError: the window is empty or too long, or a matrix has another shape than the one it replaces.
         """
         self._check(len(hidden))
+        self._come_to(f"layer {number}")
         own = self._weights.layers[number]
         weights = own if replaced.keys().isdisjoint(own.names) else own.with_matrices(replaced)
         out = np.empty((len(hidden), self.width), np.float32)
@@ -129,6 +134,7 @@ class StagedNetwork:
         those of `layer`.
         """
         self._check(len(hidden))
+        self._come_to("classifier")
         own = self._weights.output
         packed = replaced_by(replaced, self._weights.output_name, own)
         out = np.empty((len(hidden), self.vocab_size), np.float32)
@@ -142,9 +148,25 @@ class StagedNetwork:
                 out[some] = self._stages.logits.floats[: len(out[some]), : self.vocab_size]
         return out
 
+    def show_classified(self, hidden: Floats, observe: Observer) -> None:
+        """Shows an observer the classifier's inputs, as `logits` does, but computes no logits."""
+        self._check(len(hidden))
+        with self._observed_by(observe):
+            for some in _batches(len(hidden)):
+                self._show(hidden[some])
+                self._last_norm(len(hidden[some])).run()
+
     def _check(self, tokens: int) -> None:
         if not 1 <= tokens <= self.context:
             raise UsageError("bad number of tokens to run", found=tokens, expected=f"1 to {self.context}, the context")
+
+    def _come_to(self, stage: str) -> None:
+        """Lets go of the weights of the stage that was run before, where they are to be in memory in turn."""
+        if stage != self._stage and isinstance(self._weights, WeightsInTurn):
+            for programs in (self._embedding, self._layer, self._classifier):
+                programs.cache_clear()
+            self._weights.let_go()
+        self._stage = stage
 
     # -- activations
 
@@ -189,6 +211,12 @@ class StagedNetwork:
     def _classifier_program(self, count: int, packed: Packed) -> Program:
         program = self._stages.program(count)
         self._stages.classify(program, self._weights, packed, every=True, observe=self._observe)
+        return program
+
+    def _last_norm_program(self, count: int) -> Program:
+        program = self._stages.program(count)
+        cols = self.width
+        self._stages.last_norm(program, self._weights, cols, every=True, observe=self._observe)
         return program
 
 

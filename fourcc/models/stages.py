@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from fourcc.models.architecture import Architecture
     from fourcc.models.rotation import RotaryTurns
     from fourcc.models.weights import LayerWeights, Weights
+    from fourcc.models.weights_in_turn import WeightsInTurn
+
+    AnyWeights = Weights | WeightsInTurn
 
 BATCH = 256  # tokens of a prompt that are computed at once
 
@@ -140,17 +143,20 @@ class Stages:
         LayerProgram(self, program, number, weights, caches, observe).append()
 
     def classify(
-        self, program: Program, weights: Weights, output: Packed, *, every: bool, observe: Observer | None = None
+        self,
+        program: Program,
+        weights: AnyWeights,
+        output: Packed,
+        *,
+        every: bool,
+        observe: Observer | None = None,
     ) -> None:
         """The logits of the last activation, or with `every` of each, by a matrix that may replace the network's own.
 
         Only with `every` an observer can be given.
         """
-        sizes, normed, vectors = self.architecture, self.buffers["normed"], weights.vectors
-        kind, bias = sizes.network.norm_kind, vectors.get("norm.bias")
-        program.norm(self.x, vectors["norm"], normed, bias=bias, kind=kind, only_last=not every)
-        if observe is not None:
-            show(program, observe, (weights.output_name,), normed, output.cols)
+        sizes, vectors = self.architecture, weights.vectors
+        normed = self.last_norm(program, weights, output.cols, every=every, observe=observe)
         count = program.count if every else 1
         program.product(normed, [(output, self.logits)], count)
         if "output.bias" in vectors:
@@ -159,3 +165,23 @@ class Stages:
             program.scale(self.logits, sizes.output_scale, count)
         if sizes.output_softcap is not None:
             program.soft_cap(self.logits, sizes.output_softcap, count)
+
+    def last_norm(
+        self,
+        program: Program,
+        weights: AnyWeights,
+        cols: int,
+        *,
+        every: bool,
+        observe: Observer | None = None,
+    ) -> Buffer:
+        """The norm before the classifier, which has so many columns; arguments are those of `classify`."""
+        normed, kind, bias = (
+            self.buffers["normed"],
+            self.architecture.network.norm_kind,
+            weights.vectors.get("norm.bias"),
+        )
+        program.norm(self.x, weights.vectors["norm"], normed, bias=bias, kind=kind, only_last=not every)
+        if observe is not None:
+            show(program, observe, (weights.output_name,), normed, cols)
+        return normed

@@ -124,6 +124,10 @@ class Weights:
         embedding = output if self.output is self.embedding else self.embedding
         return attrs.evolve(self, embedding=embedding, layers=layers, output=output)
 
+    def inputs_of(self, number: int) -> list[Inputs]:
+        """The inputs of a layer's matrices, in the order in which they are computed."""
+        return self.layers[number].inputs
+
     @property
     def output_name(self) -> str:
         """The name of the classifier's matrix."""
@@ -154,33 +158,99 @@ class WeightsLoader:
         architecture: the network, and its sizes.
         find: name -> the tensor, or None where there is none.
         packed: called with a matrix's name once it is packed for its kernel.
+        has: whether there is a tensor of a name; None: it is looked for.
     """
 
-    def __init__(self, architecture: Architecture, find: FindTensor, packed: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        architecture: Architecture,
+        find: FindTensor,
+        packed: Callable[[str], None],
+        has: Callable[[str], bool] | None = None,
+    ) -> None:
         self._sizes, self._find, self._packed = architecture, find, packed
+        self._has = has or (lambda name: find(name) is not None)
         self._declared = architecture.network.tensors
         self._hyper = attrs.asdict(architecture, recurse=False)
 
     def load(self) -> Weights:
         """All weights. Raises InputError where a tensor is missing, or has another shape than the sizes say."""
-        embedding = self._matrix(EMBEDDING)
-        layers = tuple(self._layer(number) for number in range(self._sizes.n_layers))
-        ends = [name for name, tensor in self._declared.items() if "*" not in name and len(tensor.dims) == 1]
-        vectors = {name: self._vector(name) for name in ends if self._is_there(name)}
-        tied = self._find(OUTPUT) is None if self._sizes.tied is None else self._sizes.tied
-        positions = self._matrix(POSITIONS) if POSITIONS in self._declared else None
-        return Weights(embedding, layers, embedding if tied else self._matrix(OUTPUT), positions, vectors)
+        embedding = self.embedding()
+        layers = tuple(self.layer(number) for number in range(self._sizes.n_layers))
+        output = embedding if self.tied else self.output()
+        return Weights(embedding, layers, output, self.positions(), self.vectors())
 
-    def _layer(self, number: int) -> LayerWeights:
-        start = LAYER.replace("*", str(number))
-        ends = [name.removeprefix(LAYER) for name in self._declared if name.startswith(LAYER)]
-        present = [end for end in ends if self._is_there(start + end, LAYER + end, number)]
+    @property
+    def tied(self) -> bool:
+        """Whether the classifier is the embedding."""
+        return not self._has(OUTPUT) if self._sizes.tied is None else self._sizes.tied
+
+    def embedding(self) -> Packed:
+        """The embedding. Raises as `load`, as do the others."""
+        return self._matrix(EMBEDDING)
+
+    def output(self) -> Packed:
+        """The classifier of a network that is not tied."""
+        return self._matrix(OUTPUT)
+
+    def positions(self) -> Packed | None:
+        """The embeddings of positions; None: the network has none."""
+        return self._matrix(POSITIONS) if POSITIONS in self._declared else None
+
+    def vectors(self) -> dict[str, Floats]:
+        """The vectors of no layer."""
+        ends = [name for name, tensor in self._declared.items() if "*" not in name and len(tensor.dims) == 1]
+        return {name: self._vector(name) for name in ends if self._is_there(name)}
+
+    def layer(self, number: int) -> LayerWeights:
+        """The weights of a layer."""
+        start, present = self._start(number), self._ends(number)
         vectors = {end: self._vector(start + end) for end in present if self._is_vector(end)}
-        others = [end for end in present if end not in vectors]
-        stacked = {end for end in others if len(self._declared[LAYER + end].dims) == STACKED}
-        stacks = {end: self._stack(start + end) for end in stacked}
-        matrices = {end: self._matrix(start + end) for end in others if end not in stacked}
+        stacks = {end: self._stack(start + end) for end in present if self._is_stack(end)}
+        others = [end for end in present if end not in vectors and end not in stacks]
+        matrices = {end: self._matrix(start + end) for end in others}
         return LayerWeights(start, self._sizes.steps, matrices, vectors, stacks)
+
+    def inputs_of(self, number: int) -> list[Inputs]:
+        """The inputs of a layer's matrices, as `LayerWeights.inputs`, for which no tensor is loaded."""
+        present = frozenset(end for end in self._ends(number) if not self._is_vector(end))
+        return [self._inputs(number, ends) for ends in sharing(self._sizes.steps, present)]
+
+    def check(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        """Checks that all tensors are there, by the shapes of those that are. Raises as `load`."""
+        names = [EMBEDDING, *([] if self.tied else [OUTPUT]), *([POSITIONS] if POSITIONS in self._declared else [])]
+        names += [name for name, tensor in self._declared.items() if "*" not in name and len(tensor.dims) == 1]
+        names = [name for name in names if name in (EMBEDDING, OUTPUT) or self._is_there(name)]
+        for number in range(self._sizes.n_layers):
+            names += [self._start(number) + end for end in self._ends(number)]
+        for name in names:
+            self._refuse_misfit(name, shapes.get(name))
+
+    def _refuse_misfit(self, name: str, found: tuple[int, ...] | None) -> None:
+        declared = self._sizes.network.tensor(name)
+        assert declared is not None
+        if found is None:
+            raise InputError("this model cannot be run: a tensor is missing", tensor=name)
+        shape = declared.sizes(self._hyper)
+        if found != shape:
+            raise InputError("this model cannot be run", tensor=name, found=found, expected=shape)
+
+    def _inputs(self, number: int, ends: tuple[str, ...]) -> Inputs:
+        sizes = [size or 0 for size in self._declared[LAYER + ends[0]].sizes(self._hyper)]
+        names = tuple(self._start(number) + end for end in ends)
+        return Inputs(names, sizes[-1], sizes[0] if self._is_stack(ends[0]) else 1)
+
+    def _start(self, number: int) -> str:
+        return LAYER.replace("*", str(number))
+
+    def _ends(self, number: int) -> list[str]:
+        """What the names of a layer's tensors end with."""
+        ends = [name.removeprefix(LAYER) for name in self._declared if name.startswith(LAYER)]
+        return [end for end in ends if self._is_there(self._start(number) + end, LAYER + end, number)]
+
+    def _is_stack(self, end: str) -> bool:
+        """Whether a layer's tensor is a stack of experts' matrices."""
+        return not self._is_vector(end) and len(self._declared[LAYER + end].dims) == STACKED
 
     def _is_vector(self, end: str) -> bool:
         """Whether a layer's tensor is a bias or a norm, though each head may have a row of its own."""
@@ -189,7 +259,7 @@ class WeightsLoader:
     def _is_there(self, name: str, template: str | None = None, layer: int = 0) -> bool:
         """Whether a tensor is to be loaded: it is there, or is needed and its absence is an error."""
         declared = self._declared[name if template is None else template]
-        return self._find(name) is not None or (declared.is_needed(self._hyper) and declared.is_in(layer, self._hyper))
+        return self._has(name) or (declared.is_needed(self._hyper) and declared.is_in(layer, self._hyper))
 
     def _matrix(self, name: str) -> Packed:
         packed = self._tensor(name).packed
@@ -212,11 +282,7 @@ class WeightsLoader:
         return buffer.floats
 
     def _tensor(self, name: str) -> QMatrix:
-        declared, tensor = self._sizes.network.tensor(name), self._find(name)
-        assert declared is not None
-        if tensor is None:
-            raise InputError("this model cannot be run: a tensor is missing", tensor=name)
-        shape = declared.sizes(self._hyper)
-        if tensor.shape != shape:
-            raise InputError("this model cannot be run", tensor=name, found=tensor.shape, expected=shape)
+        tensor = self._find(name)
+        self._refuse_misfit(name, None if tensor is None else tensor.shape)
+        assert tensor is not None
         return tensor

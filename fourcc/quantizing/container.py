@@ -24,12 +24,12 @@ class Container:
     Attributes:
         spelled: the output as the user gave it, perhaps with a slash at its end.
         kind: of the export; None: a model.bin.
-        shard: bytes of a folder's largest file, as it was asked for.
+        shard: bytes of tensors in one file, as it was asked for.
     """
 
     spelled: str
     kind: ExportKind | None
-    shard: str | None = None
+    shard: str | int | None = None
 
     @property
     def output(self) -> Path:
@@ -48,7 +48,7 @@ class Container:
 
 
 def container_of(
-    output: str | Path, to: str | None, shard: str | None = None, rules: Policy | None = None, measured: str = ""
+    output: str | Path, to: str | None, shard: str | int | None = None, rules: Policy | None = None, measured: str = ""
 ) -> Container:
     """The container that an output and the options ask for.
 
@@ -56,7 +56,7 @@ def container_of(
         output: ``.gguf`` and other suffixes name a file of their kind, ``.bin`` a model.bin; an existing folder, a name
             without a suffix, or one with a slash at its end is a folder.
         to: the kind, as `fourcc.export` takes it; None: the output tells.
-        shard: bytes of a folder's largest file, such as ``5GB``; None: as huggingface_hub cuts files.
+        shard: bytes of tensors in one file, such as ``5GB``; None: one file, or a folder as huggingface_hub cuts it.
         rules: that give the formats, for a folder's card.
         measured: a line on the quality of the whole model, likewise.
 
@@ -67,8 +67,6 @@ def container_of(
     path = Path(output)
     options = folder_options(shard, path, rules, measured)
     container = Container(str(output), _kind(str(output), path, to, options), shard)
-    if shard is not None and not container.folder:
-        raise UsageError("--max-shard-size goes with a folder", file=path, hint="A name without a suffix is a folder.")
     if container.folder and path.suffix.lower() in _suffixes() and not path.is_dir():
         what = f"{container.name} is a folder, and the output's name ends with {path.suffix}"
         raise UsageError(what, file=path, hint="Name a folder.")

@@ -45,11 +45,12 @@ def quantize(  # noqa: PLR0913 - keyword-only, one an option of the command
     feedback: str | Feedback | None = None,
     to: str | None = None,
     instead: str = "",
-    max_shard_size: str | None = None,
+    shard_size: str | int | None = None,
     tokenizer: str | Path | None = None,
     pre: str | None = None,
     threads: int | None = None,
     force: bool = False,
+    resume: bool = False,
     stage: OnStage = lambda what, unit: None,  # noqa: ARG005 - a call that does nothing
     note: OnNote = lambda line: None,  # noqa: ARG005 - a call that does nothing
 ) -> Quantized:
@@ -73,11 +74,12 @@ def quantize(  # noqa: PLR0913 - keyword-only, one an option of the command
             ``"none"``: none. None: as a budget has it, with feedback, and without for rules.
         to: the kind of export, where the output does not tell.
         instead: ``Q,R``: formats for tensors that the container cannot hold.
-        max_shard_size: of a folder's files; None: 5GB.
+        shard_size: bytes of tensors that a file holds at most; None: one file, and 5GB for those of a folder.
         tokenizer: a tokenizer file to go with the model.
         pre: the way in which a tokenizer.json's byte pairs are cut, as `fourcc.export` takes it.
         threads: number of threads. The bytes do not depend on it.
-        force: replace an existing output.
+        force: replace an existing output, and begin unfinished work beside it anew.
+        resume: go on with the writing that was interrupted; not with a text, a size or a budget.
         stage: called with each stage's name and unit, gives a function that takes the stage's progress.
         note: called with a line on each thing that is odd while formats are measured.
 
@@ -92,7 +94,7 @@ def quantize(  # noqa: PLR0913 - keyword-only, one an option of the command
         rules, found, calibration, wanted, listed_options(options), as_pins(pins), settings, documents, instead
     )
     asked.check()
-    container = container_of(output, to, max_shard_size, rules)
-    means = QuantizationMeans(None if tokenizer is None else Path(tokenizer), pre, threads, stage, note)
+    container = container_of(output, to, shard_size, rules)
+    means = QuantizationMeans(None if tokenizer is None else Path(tokenizer), pre, threads, stage, note, resume)
     with ExitStack() as stack:
         return opened_work(Path(source), container, asked, stack, means).done(force=force)

@@ -51,10 +51,12 @@ class Quantized:
         )
 
 
-def quantized(container: Container, steps: Iterable[Step], path: Path, notes: Iterable[str]) -> Quantized:
-    """The result of writing steps."""
+def quantized(
+    container: Container, steps: Iterable[Step], path: Path, notes: Iterable[str], files: Iterable[Path] = ()
+) -> Quantized:
+    """The result of writing steps; `files` are those that hold the model."""
     tensors = [(str(step.decision.tag), prod(step.source.shape), step.decision.nbytes) for step in steps]
-    return quantized_of(container, tensors, path, tuple(notes), None)
+    return quantized_of(container, tensors, path, tuple(notes), None, files)
 
 
 def quantized_of(
@@ -63,11 +65,14 @@ def quantized_of(
     path: Path,
     notes: tuple[str, ...],
     divergence: Interval | None,
+    files: Iterable[Path] = (),
 ) -> Quantized:
     """The result, from (tag, weights, bytes) of each tensor."""
     formats: dict[str, int] = {}
     for tag, _, _ in tensors:
         formats[tag] = formats.get(tag, 0) + 1
     weights, nbytes = sum(each for _, each, _ in tensors), sum(each for _, _, each in tensors)
-    size = path.stat().st_size if path.is_file() else 0
-    return Quantized(path, container.name, (), formats, weights, nbytes, size, divergence, (), notes)
+    held = tuple(files)
+    size = sum(each.stat().st_size for each in held)
+    beside = held if len(held) > 1 else ()
+    return Quantized(path, container.name, beside, formats, weights, nbytes, size, divergence, (), notes)

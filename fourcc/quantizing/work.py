@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack
 from math import prod
 from pathlib import Path
@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from fourcc.analysis.extraction import write_runs
 from fourcc.calibration.asked_options import default_options, spelled_option
-from fourcc.calibration.conversion_trials import ConversionTrials, OnStage, model_bytes
+from fourcc.calibration.conversion_trials import ConversionTrials, OnStage, write_model
 from fourcc.calibration.rehearsal import rehearse
 from fourcc.calibration.to_budget import best_within
 from fourcc.calibration.two_texts import two_texts
+from fourcc.container.shard_files import ShardTarget, check_model_output
 from fourcc.conversion.convert import execute
 from fourcc.conversion.plan import plan
 from fourcc.errors import PolicyError, UsageError
 from fourcc.execution import Execution
 from fourcc.exporters.export import check_targets, execute_export, exported_bytes, fitted_plan, laid_out, plan_export
 from fourcc.exporters.forced_pre import with_pre
-from fourcc.files.write import check_target
+from fourcc.files.part_file import check_output
 from fourcc.models.text_files import read_text
 from fourcc.plugins.registry import registry
 from fourcc.policy import Policy
@@ -58,6 +58,7 @@ class QuantizationMeans:
         threads: number of threads.
         stage: as `quantize` takes it.
         note: likewise.
+        resume: go on with the writing that was interrupted.
     """
 
     tokenizer: Path | None
@@ -65,6 +66,7 @@ class QuantizationMeans:
     threads: int | None
     stage: OnStage
     note: OnNote
+    resume: bool = False
 
 
 @attrs.frozen(eq=False)
@@ -97,16 +99,20 @@ class QuantizationWork:
 
     def done(self, *, force: bool) -> Quantized:
         """Carries it out."""
+        if self.means.resume and self.asked.text is not None:
+            what = "a quantization that measures is not resumed: its calibration and its trials lie in temporary files"
+            hint = "`fourcc calibrate`, `measure` and `convert` do its steps one by one, each with --resume."
+            raise UsageError(what, file=self.container.output, hint=hint)
         if self.asked.budget is not None:
             return self._to_budget(force=force)
         planned = self.planned(None if self.asked.text is not None else self.asked.calibration)
         if self.asked.text is not None:
             return self._measured(planned, force=force)
         if self.container.kind is None:
-            result = execute(planned, self._target(force=force), self._how())
-            return quantized(self.container, planned.steps, result.path, result.notes)
+            result = execute(planned, self._target(force=force), self._how(force=force))
+            return quantized(self.container, planned.steps, result.path, result.notes, result.files)
         exported = laid_out(planned, self.container.kind)
-        return self._exported(exported, self._targets(exported, force=force), planned.notes)
+        return self._exported(exported, planned.notes, force=force)
 
     def planned(self, calibration: Calibration | None) -> Plan:
         """The plan of a conversion by the rules, whose every tensor the container holds. Raises as `plan_export`."""
@@ -153,7 +159,7 @@ class QuantizationWork:
         """The best mix for a budget."""
         budget, options = self._budget(), self._options()
         texts = self._texts()
-        check_target(self.container.output, self._read(), force=force)
+        self._check_path(force=force)
         rehearse(self.source, options, budget, self.asked.pins, self.asked.feedback)
         trials = self._trials()
         best = best_within(trials, texts, budget, self.asked.pins, options)
@@ -184,15 +190,14 @@ class QuantizationWork:
     def _delivered(self, model: Model, divergence: Interval, notes: tuple[str, ...], *, force: bool) -> Quantized:
         """Writes a temporary model to the output."""
         if self.container.kind is None:
-            target = self._target(force=force)
-            write_runs(model_bytes(model), target)
+            path, files = write_model(model, self._target(force=force))
             steps = [(str(record.tag), prod(record.shape), record.nbytes) for record in model.index.tensors]
-            return quantized_of(self.container, steps, target, notes, divergence)
+            return quantized_of(self.container, steps, path, notes, divergence, files)
         kind = self._kind_with(divergence)
-        source = self.stack.enter_context(open_model_bin(self.source.files[0], fd=os.dup(model.file.fd)))
-        exported = plan_export(source, kind)
-        targets = self._targets(exported, force=force)
-        return attrs.evolve(self._exported(exported, targets, notes), divergence=divergence)
+        opened = open_model_bin(self.source.files[0], fd=os.dup(model.file.files[0].fd))
+        source = self.stack.enter_context(opened)
+        exported = plan_export(attrs.evolve(source, files=()), kind)  # it is in no file that a later run could read
+        return attrs.evolve(self._exported(exported, notes, force=force), divergence=divergence)
 
     def _kind_with(self, divergence: Interval) -> ExportKind:
         """The kind of export; a folder's card tells what was measured."""
@@ -205,11 +210,11 @@ class QuantizationWork:
         told = f"{line} calibrated on, with exact activations."
         return container_of(self.container.output, kind.name, self.container.shard, self.asked.rules, told).kind or kind
 
-    def _exported(self, planned: ExportPlan, targets: Mapping[Path, bytes], notes: tuple[str, ...]) -> Quantized:
-        result = execute_export(planned, targets, self._how())
+    def _exported(self, planned: ExportPlan, notes: tuple[str, ...], *, force: bool) -> Quantized:
+        result = execute_export(planned, self._targets(planned, force=force), self._how(force=force))
         said = dict.fromkeys([*notes, *planned.layout.notes, *result.notes])
         made = quantized(self.container, planned.steps, result.path, tuple(said))
-        return attrs.evolve(made, beside=result.beside, file_bytes=planned.file_bytes)
+        return attrs.evolve(made, beside=(*result.shards[1:], *result.beside), file_bytes=planned.file_bytes)
 
     def _check_output(self, planned: Plan, *, force: bool) -> None:
         """Refuses an output before long work begins."""
@@ -224,14 +229,23 @@ class QuantizationWork:
         known = self.asked.calibration
         yield from (path for path in (self.asked.text, None if known is None else known.path) if path is not None)
 
-    def _target(self, *, force: bool) -> Path:
-        return check_target(self.container.output, self._read(), force=force)
+    def _check_path(self, *, force: bool) -> None:
+        """Refuses an output before it is known what will be written."""
+        if self.container.kind is None:
+            self._target(force=force)
+        else:
+            check_output(self.container.output, self._read(), force=force, resume=self.means.resume)
+
+    def _target(self, *, force: bool) -> Path | ShardTarget:
+        output, shard, resume = self.container.output, self.container.shard, self.means.resume
+        return check_model_output(output, self._read(), shard_size=shard, force=force, resume=resume)
 
     def _targets(self, planned: ExportPlan, *, force: bool) -> dict[Path, bytes]:
-        return check_targets(planned, self.container.output, self._read(), force=force)
+        return check_targets(planned, self.container.output, self._read(), force=force, resume=self.means.resume)
 
-    def _how(self) -> Execution:
-        return Execution(threads=self.means.threads, progress=self.means.stage("writing", "weights"))
+    def _how(self, *, force: bool) -> Execution:
+        told = self.means.stage("writing", "weights")
+        return Execution(threads=self.means.threads, resume=self.means.resume, anew=force, progress=told)
 
 
 def opened_work(

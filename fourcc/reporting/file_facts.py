@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
 
-from fourcc.container.head_and_tail import recognisable
+from fourcc.container.folder_models import is_container
 from fourcc.container.reader import ModelFile
 from fourcc.container.verify import damages
 from fourcc.drawing.markup import size
@@ -47,7 +46,7 @@ def file_facts(source: Source, *, check: bool) -> FileFacts:
         source: the source.
         check: whether every byte of a model.bin is compared with its checksum.
     """
-    if not _is_model(source.path):
+    if not is_container(source.path):
         checked = "this kind of file has no checksums"
         return FileFacts(source.kind, _said(_common(source) | {"blobs": _blobs(source)}), checked=checked)
     with ModelFile(source.path) as model:
@@ -66,10 +65,6 @@ def file_facts(source: Source, *, check: bool) -> FileFacts:
     troubles = (*found[:MOST_DAMAGES], *more)
     places = f"{len(found)} damaged place{'s' * (len(found) != 1)}"
     return attrs.evolve(facts, checked=places, troubles=troubles)
-
-
-def _is_model(path: Path) -> bool:
-    return path.is_file() and recognisable(path)
 
 
 def _kind(model: ModelFile) -> str:
@@ -98,7 +93,6 @@ def _facts(source: Source, model: ModelFile) -> dict[str, object]:
     origins = [f"{each.kind}, {size(each.nbytes)}, XXH3-128 {each.digest.hex()}" for each in index.sources]
     return {
         **_common(source),
-        "size on disk": size(model.file.size),
         "id": model.digest.hex(),
         "converted from": "; ".join(origins),
         "formats by": ", ".join(map(str, index.providers)),
@@ -111,7 +105,8 @@ def _said(facts: dict[str, object]) -> dict[str, object]:
 
 
 def _damage(damage: Damage) -> str:
-    where = "" if damage.tensor is None else f"tensor {damage.tensor!r}, "
+    where = "" if damage.file is None else f"{damage.file}, "
+    where += "" if damage.tensor is None else f"tensor {damage.tensor!r}, "
     if damage.part is not None:
         where += f"{'blob' if damage.tensor is None else 'part'} {damage.part!r}, "
     if damage.nbytes:

@@ -22,6 +22,7 @@ from fourcc.reporting.rules import rule_reports
 from fourcc.reporting.tensor_facts import beside, tensor_report
 from fourcc.reporting.weights import SAMPLE, picture
 from fourcc.sources import open_source
+from fourcc.sources.elsewhere import DOWNLOAD, RANGES
 from fourcc.sources.source import Source, SourceTensor
 
 if TYPE_CHECKING:
@@ -71,8 +72,9 @@ def gather(wanted: ReportRequest, progress: OnProgress | None = None) -> ModelRe
     costs = None if wanted.costs is None else read_costs(wanted.costs)
     calibration = None if wanted.calibration is None else open_calibration(wanted.calibration)
     with ExitStack() as stack:
-        source = stack.enter_context(open_source(wanted.path))
-        against = None if wanted.against is None else stack.enter_context(open_source(wanted.against))
+        reach = RANGES if wanted.sample is None else DOWNLOAD
+        source = stack.enter_context(open_source(wanted.path, None, reach))
+        against = None if wanted.against is None else stack.enter_context(open_source(wanted.against, None, reach))
         facts = file_facts(source, check=wanted.sample is not None)
         tensors = tuple(_tensors(source, against, wanted, progress))
         tensors = _with_aids(tensors, source, costs, calibration, wanted.costs)

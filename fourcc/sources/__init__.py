@@ -6,22 +6,26 @@ parties are plugins (`fourcc.sources.plugged`).
 
 from __future__ import annotations
 
-import errno
 import logging
-import re
 from collections.abc import Container
+from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 
 import attrs
 
 from fourcc.container.layout import MAGIC
+from fourcc.container.shard_list import is_list_head
 from fourcc.errors import SourceError
+from fourcc.files.backing import backing_of
+from fourcc.files.beside import file_in
+from fourcc.files.part_names import refuse_unfinished
 from fourcc.files.read import ReadFile
 from fourcc.files.signatures import HEAD_BYTES, known, looks_like, marked
 from fourcc.networks import unheeded
 from fourcc.sources import ggjt, gguf, llama2c, llama2c_bytes, llama2c_records, npz, safetensors, shards
-from fourcc.sources.folder import choose, file_in
+from fourcc.sources.elsewhere import DOWNLOAD, Reach, located
+from fourcc.sources.folder import choose
 from fourcc.sources.kind import SourceKind
 from fourcc.sources.model_bin import open_model_bin
 from fourcc.sources.plugged import claimant, hint_on_broken, plugged_sources
@@ -31,12 +35,10 @@ from fourcc.sources.tokenizer import replaced
 
 
 def _is_model_bin(path: Path, head: bytes) -> bool:  # noqa: ARG001 - every kind's signature
-    return head.startswith(MAGIC)
+    return head.startswith(MAGIC) or is_list_head(head)
 
 
 _log = logging.getLogger(__name__)
-_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/")
 
 # They are tried in this order; llama2.c's first version and its forks have no mark, so they come after plugins' kinds.
 KINDS = (
@@ -53,25 +55,35 @@ KINDS = (
 PLUGGED = plugged_sources([kind.name for kind in KINDS])
 
 
-def open_source(path: str | Path, tokenizer: str | Path | None = None) -> Source:
+def open_source(path: str | Path, tokenizer: str | Path | None = None, reach: Reach = DOWNLOAD) -> Source:
     """Opens a checkpoint; no weight is read yet.
 
     Args:
-        path: a file, or a folder that holds one model.
+        path: a file, or a folder that holds one model; or a model on a hub, ``org/name`` or ``hf://org/name@revision``,
+            or the address of a file.
         tokenizer: a tokenizer file to go with it, in place of the one that the checkpoint brings.
+        reach: how the bytes of a model that lies elsewhere come.
 
     Returns:
         The source, to be closed.
 
     Raises:
-        SourceError: it is no checkpoint, or a damaged one, or the tokenizer is not one of this model.
-        OSError: a file cannot be opened.
+        SourceError: it is no checkpoint, or a damaged one, or the tokenizer is not one of this model; or the hub does
+            not give it.
+        UsageError: it lies on a hub, and the package huggingface_hub is missing.
+        OSError: a file cannot be opened, or the network fails.
     """
-    path = Path(path)
-    _refuse_address(path)
-    _refuse_hub_name(path)
-    source = _open_folder(path) if path.is_dir() else _open_file(path)
-    source = source if tokenizer is None else _with_tokenizer(source, Path(tokenizer))
+    refuse_unfinished(Path(path))
+    with ExitStack() as stack:
+        place = stack.enter_context(located(Path(path), reach))
+        source = _open_folder(place) if place.is_dir() else _open_file(place)
+        stack.callback(source.close)
+        source = source if tokenizer is None else _with_tokenizer(source, Path(tokenizer))
+        return _told(Path(path), attrs.evolve(source, close=stack.pop_all().close))
+
+
+def _told(path: Path, source: Source) -> Source:
+    """The source with the notes on it; `-v` tells of its files."""
     _log.info("opened %s: %s, %d tensors, files: %d", path, source.kind, len(source.tensors), len(source.files))
     for companion in source.companions:
         _log.info("read %s, which goes with it", companion)
@@ -89,22 +101,6 @@ def warnings(source: Source, names: Container[str] | None = None) -> list[str]:
     shapes = {tensor.name: tensor.shape for tensor in source.everything if names is None or tensor.name in names}
     refusals = unheeded(source.architecture, source.hyper, shapes)
     return [str(refusal.error()) for refusal in islice(refusals, SHOWN)]
-
-
-def _refuse_address(path: Path) -> None:
-    """Refuses a network address; a `Path` of one has lost a slash."""
-    if _ADDRESS.match(str(path)) and not path.exists():
-        address = str(path).replace(":/", "://", 1)
-        raise SourceError(
-            "this is an address, not a file", file=address, hint="Download the file first, then name its path."
-        )
-
-
-def _refuse_hub_name(path: Path) -> None:
-    """Raises FileNotFoundError with advice for a path that looks like ``owner/model`` on a hub."""
-    if _HUB_NAME.fullmatch(str(path)) and not path.parent.exists():
-        what = "No such file or directory; if that is the name of a model on a hub, download the model, then name its"
-        raise FileNotFoundError(errno.ENOENT, f"{what} folder", str(path))
 
 
 def _empty(source: Source) -> list[str]:
@@ -147,11 +143,14 @@ def _opened(kind: SourceKind, path: Path) -> Source:
 
 def _kind_of(path: Path, head: bytes) -> SourceKind | None:
     """The kind that a file is of; plugins are asked after what has a mark, and before what has none."""
+    backing = backing_of(path)
     certain, guessed = ([kind for kind in KINDS if kind.marked is mark] for mark in (True, False))
     foreign = marked(head) is not None and not head.startswith(llama2c.MAGIC)
     for kind in certain:
         if kind.recognises(path, head):
             return kind
+    if backing is not None:
+        backing.fill()  # a plugin reads as it likes
     return claimant(PLUGGED, path, head) or next(
         (kind for kind in guessed if not foreign and kind.recognises(path, head)), None
     )

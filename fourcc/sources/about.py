@@ -19,11 +19,11 @@ from typing import Any
 import attrs
 
 from fourcc.errors import InputError, SourceError
-from fourcc.sources.folder import contents, file_in
+from fourcc.files.beside import contents, file_in
+from fourcc.files.json_text import parse_object
 from fourcc.sources.front_matter import front_matter
 from fourcc.sources.gguf_metadata import BLOB as KEYS_BLOB
 from fourcc.sources.gguf_metadata import Typed, unpacked_metadata
-from fourcc.sources.json_text import parse_object
 
 BLOB = "about.json"
 CARD = "README.md"

@@ -9,12 +9,12 @@ from typing import Any
 import attrs
 
 from fourcc.errors import SourceError
+from fourcc.files.beside import contents
+from fourcc.files.json_text import parse_object
 from fourcc.networks import CLASSES
 from fourcc.networks.hyper import MAX_COUNT
 from fourcc.networks.network import Network
 from fourcc.networks.spelling import ConfigClass
-from fourcc.sources.folder import contents
-from fourcc.sources.json_text import parse_object
 from fourcc.sources.weight_only.modelopt import quantization_beside
 from fourcc.sources.weight_scheme import Scheme, scheme_name, scheme_of
 

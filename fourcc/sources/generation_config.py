@@ -11,8 +11,8 @@ from typing import Any
 
 from fourcc.container.index import Scalar
 from fourcc.errors import SourceError
-from fourcc.sources.folder import contents, file_in
-from fourcc.sources.json_text import parse_object
+from fourcc.files.beside import contents, file_in
+from fourcc.files.json_text import parse_object
 from fourcc.sources.source import HyperParams
 
 GENERATION = "generation_config.json"

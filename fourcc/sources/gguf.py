@@ -14,11 +14,11 @@ from pathlib import Path
 import attrs
 
 from fourcc.errors import SourceError, listed
+from fourcc.files.beside import file_in
 from fourcc.files.read import ReadFile
 from fourcc.plugins.registry import registry
 from fourcc.sources import gguf_family, tokenizer
 from fourcc.sources.extent import Extent, single_part, stored_bytes
-from fourcc.sources.folder import file_in
 from fourcc.sources.gguf_forks import reused, rooms
 from fourcc.sources.gguf_header import MAGIC, GgufTensor, Head, read_head
 from fourcc.sources.gguf_metadata import BLOB as METADATA

@@ -12,6 +12,7 @@ from pathlib import Path
 import attrs
 
 from fourcc.errors import SourceError
+from fourcc.files.beside import file_in
 from fourcc.naming import HUGGING_FACE, split_name
 from fourcc.networks import CLASSES
 from fourcc.networks.network import Network
@@ -30,7 +31,6 @@ from fourcc.sources.family_names import (
     without_prefixes,
 )
 from fourcc.sources.family_tensors import FamilyFile
-from fourcc.sources.folder import file_in
 from fourcc.sources.generation_config import special_tokens
 from fourcc.sources.model_tensors import contradictions, in_model_order, incomplete
 from fourcc.sources.same_bytes import equal

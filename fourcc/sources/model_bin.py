@@ -14,7 +14,6 @@ from fourcc.container.declared_parts import fitting_shapes
 from fourcc.container.index import PartRecord, TensorRecord
 from fourcc.container.layout import CHUNK
 from fourcc.container.reader import ModelFile
-from fourcc.container.sums import refuse_damage
 from fourcc.dtypes import itemsize, numpy_dtype
 from fourcc.errors import PluginError
 from fourcc.geometry import split_shape
@@ -48,7 +47,8 @@ def _source(path: Path, model: ModelFile) -> Source:
         path=path,
         kind="model.bin",
         tensors=tensors,
-        files=(path,),
+        files=model.files,
+        companions=() if model.listed is None else (model.listed.path,),
         architecture=model.index.architecture,
         hyper=model.index.hyper,
         blobs=blobs,
@@ -116,5 +116,4 @@ class _TensorReader:
         return np.frombuffer(data, numpy_dtype(part.dtype)).reshape(one_run)
 
     def _refuse_damage(self) -> None:
-        for part in self._record.parts:
-            refuse_damage(self._model.file.read, self._model.path, part, self._record.name)
+        self._model.refuse_damage(self._record)

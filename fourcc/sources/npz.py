@@ -66,6 +66,7 @@ def open_npz(path: Path) -> Source:
 
 
 def _directory(file: ReadFile) -> list[zipfile.ZipInfo]:
+    file.fill()
     with os.fdopen(os.dup(file.fd), "rb") as stream:
         try:
             members = zipfile.ZipFile(stream).infolist()

@@ -19,13 +19,13 @@ from typing import Any
 import attrs
 
 from fourcc.errors import SourceError, listed, shown
+from fourcc.files.json_text import parse_object
 from fourcc.files.read import ReadFile
 from fourcc.files.signatures import HEAD_BYTES, known, looks_like
 from fourcc.format import Format
 from fourcc.plugins.registry import registry
 from fourcc.sources.extent import Extent, single_part, stored_bytes
 from fourcc.sources.huggingface import adopt
-from fourcc.sources.json_text import parse_object
 from fourcc.sources.source import Source, SourceTensor
 
 KIND = "safetensors"

@@ -10,12 +10,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from fourcc.errors import SourceError
+from fourcc.files.beside import contents, file_in
+from fourcc.files.json_text import parse_object
 from fourcc.files.read import ReadFile
 from fourcc.plugins.registry import registry
 from fourcc.sources.extent import stored_bytes
-from fourcc.sources.folder import contents, file_in
 from fourcc.sources.huggingface import adopt
-from fourcc.sources.json_text import parse_object
 from fourcc.sources.safetensors import KIND, MAX_HEADER, named, read_tensors
 from fourcc.sources.source import Source, SourceTensor
 

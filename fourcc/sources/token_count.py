@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 import msgpack
 
 from fourcc.errors import SourceError
-from fourcc.sources.json_text import parse_object
+from fourcc.files.json_text import parse_object
 from fourcc.sources.protobuf import fields
 
 # Names of tokenizers' blobs, which tell their kinds.

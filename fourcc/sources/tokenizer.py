@@ -8,10 +8,10 @@ from pathlib import Path
 import attrs
 
 from fourcc.errors import SourceError
+from fourcc.files.beside import contents, file_in
+from fourcc.files.json_text import parse_object
 from fourcc.files.signatures import HEAD_BYTES, is_tokenizer, looks_like
 from fourcc.sources import token_count
-from fourcc.sources.folder import contents, file_in
-from fourcc.sources.json_text import parse_object
 
 MAX_TOKENIZER = 64 << 20
 LLAMA2C, JSON, SENTENCEPIECE, GGUF = token_count.LLAMA2C, token_count.JSON, token_count.SENTENCEPIECE, token_count.GGUF

@@ -22,6 +22,7 @@ import fourcc
 from fourcc.arrays import Floats
 from fourcc.calibration.calibration import Calibration
 from fourcc.calibration.ranges import ranges_of
+from fourcc.execution import Execution
 from fourcc.models.evaluation import EvaluatedModel, Evaluation, common_context, measure
 from fourcc.models.model import ActivationMode, Model
 from fourcc.models.opening import open_to_run
@@ -107,7 +108,7 @@ def measured(options: argparse.Namespace, tag: str, path: Path, ways: list[Way])
         context = min(CONTEXT, common_context([against]))
         subjects = [EvaluatedModel(model, way.mode) for model, way in zip(models, ways, strict=True)]
         protocol = Protocol(context, 0, documents=True, limit=options.tokens)
-        scores = measure(subjects, read_text(options.text), protocol, against, options.threads)
+        scores = measure(subjects, read_text(options.text), protocol, against, Execution(threads=options.threads))
         networks = {
             way.name: model.network(context, options.threads, way.mode) for model, way in zip(models, ways, strict=True)
         }

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import attrs
@@ -12,12 +13,16 @@ import pytest
 from numpy.typing import NDArray
 
 from fourcc.calibration.calibration import Calibration, CalibrationText
-from fourcc.calibration.collecting import Work, collect
-from fourcc.calibration.hessians import HessianSums
+from fourcc.calibration.collecting import Collected, collect
+from fourcc.calibration.collecting_plan import CollectingPlan, Work
+from fourcc.calibration.hessians import HessianSums, mean_products
 from fourcc.calibration.layout import About
-from fourcc.calibration.partial_file import MARK_BYTES, SUFFIX
 from fourcc.calibration.reading import open_calibration
 from fourcc.errors import InputError, UsageError
+from fourcc.execution import Execution
+from fourcc.files.unfinished import PART
+from fourcc.models import window_batches
+from fourcc.models.staged import StagedNetwork
 from fourcc.models.transformer import Transformer
 from fourcc.models.windows import Window
 from tests.running.test_staged import inputs
@@ -124,7 +129,7 @@ def test_what_cannot_be_merged(tmp_path: Path) -> None:
     lacking = attrs.evolve(first, statistics={})
     with pytest.raises(UsageError, match=r"cannot be merged: found none"):
         collected(tmp_path / "both", work(hessian=False, merged=lacking))
-    assert [path.name for path in tmp_path.iterdir() if SUFFIX in path.name] == []
+    assert [path.name for path in tmp_path.iterdir() if PART in path.name] == []
 
 
 def test_numbers_that_are_none(tmp_path: Path) -> None:
@@ -142,81 +147,127 @@ class StoppedError(BaseException):
     """Stands for an interrupt."""
 
 
-@pytest.mark.parametrize("calls", [1, 4, 7, 8])
-def test_an_interrupted_run_is_gone_on_with(tmp_path: Path, calls: int) -> None:
-    """The file has the bytes of a run that was not interrupted, and only what was not done is done."""
-    wanted = collected(tmp_path / "wanted", work()).path.read_bytes()
-    target = tmp_path / "model.calib"
-    counted: list[tuple[str, int, int]] = []
+@pytest.fixture
+def in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every window is a batch."""
+    monkeypatch.setattr(window_batches, "LEAST_TOKENS", 1)
 
-    def stop(name: str, done: int, total: int) -> None:
-        counted.append((name, done, total))
+
+def stopping(calls: int) -> Callable[[str, int, int], None]:
+    """Progress that ends the work at a call."""
+    counted: list[str] = []
+
+    def stop(name: str, _: int, __: int) -> None:
+        counted.append(name)
         if len(counted) == calls:
             raise StoppedError
 
+    return stop
+
+
+def interrupted(target: Path, calls: int, asked: Work | None = None) -> None:
+    """Work that is interrupted at the end of a window."""
     with pytest.raises(StoppedError):
-        collect(network(case("grouped heads")), work(), target, progress=stop)
-    assert not target.exists()
-    assert target.with_name(target.name + SUFFIX).exists() == (calls > 3)
-    again: list[tuple[str, int, int]] = []
-    before = collect(
-        network(case("grouped heads")), work(), target, resume=True, progress=lambda *call: again.append(call)
-    )
-    assert before == (calls - 1) // 3
-    assert len(again) == 9 - 3 * before
-    assert again[-1][1:] == (READ * (3 - before), READ * (3 - before))
+        collect(network(case("grouped heads")), asked or work(), target, Execution(progress=stopping(calls)))
+
+
+def test_batches_follow_from_the_windows(in_batches: None) -> None:
+    """Every window is in one of them, in order, with the place of its tokens."""
+    found = window_batches.batches_of(WINDOWS)
+    assert [(each.number, each.token, each.tokens) for each in found] == [(0, 0, 40), (1, 40, 260), (2, 300, 1)]
+    many = [Window((1,) * size) for size in (5, 300, 1, 1, 80, 90, 2000, 1)]
+    found = window_batches.batches_of(many)
+    assert [window for each in found for window in each.windows] == many
+    assert len(window_batches.batches_of([Window((1,) * 90)] * 100)) == window_batches.MOST
+
+
+def test_the_bytes_do_not_depend_on_how_batches_are_run(tmp_path: Path, in_batches: None) -> None:
+    """Sums of three batches are those of the windows; the Hessians of a layer may be collected in runs of their own."""
+    whole = collected(tmp_path / "whole", work())
+    again = collected(tmp_path / "again", work(), threads=3)
+    assert whole.path.read_bytes() == again.path.read_bytes()
+    for name, x in seen(case("grouped heads"), WINDOWS).items():
+        np.testing.assert_allclose(whole.statistics[name].importance[0], (x * x).mean(axis=0), rtol=1e-4)
+        hessian = whole.hessian(name)
+        assert hessian is not None
+        np.testing.assert_allclose(hessian, x.T @ x / READ, rtol=1e-4, atol=1e-4 * (x * x).mean())
+
+
+@pytest.mark.parametrize("calls", range(1, 10))
+def test_an_interrupted_run_is_gone_on_with(tmp_path: Path, calls: int, in_batches: None) -> None:
+    """The file has the bytes of a run that was not interrupted, and at most one batch is run again."""
+    wanted = collected(tmp_path / "wanted", work()).path.read_bytes()
+    target = tmp_path / "model.calib"
+    interrupted(target, calls)
+    left = {"model.calib.part", "model.calib.journal"} if calls > 1 else set()
+    assert {path.name for path in tmp_path.iterdir()} == {"wanted"} | left
+    told: list[tuple[str, int, int]] = []
+    how = Execution(resume=True, progress=lambda *call: told.append(call))
+    before = collect(network(case("grouped heads")), work(), target, how)
+    assert before == Collected(*divmod(calls - 1, 3))
+    assert len(told) == 9 - (calls - 1)
+    assert told[-1][1] == told[-1][2]
     assert target.read_bytes() == wanted
     assert {path.name for path in tmp_path.iterdir()} == {"wanted", "model.calib"}
 
 
-OTHER = work(WINDOWS[::-1])
-
-
-def test_other_work_is_not_gone_on_with(tmp_path: Path) -> None:
-    """Nor is a file whose mark is damaged, or whose states are: all begins anew."""
+def test_unfinished_work_is_neither_replaced_nor_mixed_up(tmp_path: Path, in_batches: None) -> None:
+    """A plain run is refused, with both ways on; other work is refused with what differs."""
     target = tmp_path / "model.calib"
-    part = target.with_name(target.name + SUFFIX)
-    in_mark, in_states = -40, -2 * MARK_BYTES - 8
-    for damage, asked, wanted in ((0, work(), 1), (in_mark, work(), 0), (in_states, work(), 0), (0, OTHER, 0)):
+    interrupted(target, 5)
+    with pytest.raises(UsageError, match=r"unfinished work lies .*: 4 of 9 steps are done.*--resume goes.*--force"):
+        collect(network(case("grouped heads")), work(), target)
+    other = work(WINDOWS[::-1], hessian=False)
+    with pytest.raises(UsageError, match=r"windows is .*, not .*; Hessians is true, not false"):
+        collect(network(case("grouped heads")), other, target, Execution(resume=True))
+    assert collect(network(case("grouped heads")), other, target, Execution(anew=True)) == Collected()
+    assert target.read_bytes() == collected(tmp_path / "wanted", other).path.read_bytes()
 
-        def stop(name: str, _: int, __: int) -> None:
-            if name == "layer 1":
-                raise StoppedError
 
-        with pytest.raises(StoppedError):
-            collect(network(case("grouped heads")), work(), target, progress=stop)
-        if damage:
-            data = bytearray(part.read_bytes())
-            data[damage] ^= 1
-            part.write_bytes(data)
-        before = collect(network(case("grouped heads")), asked, target, resume=True)
-        assert before == wanted
-        assert target.read_bytes() == collected(tmp_path / "wanted", asked).path.read_bytes()
+@pytest.mark.parametrize("message", ["sums of layer 1 are not", "states before layer 1 are not"])
+def test_damaged_unfinished_work_is_refused(tmp_path: Path, message: str, in_batches: None) -> None:
+    """Bytes that are not those that the journal knows."""
+    target = tmp_path / "model.calib"
+    interrupted(target, 6)
+    part = target.with_name(target.name + PART)
+    data = bytearray(part.read_bytes())
+    plan = CollectingPlan.of(StagedNetwork(network(case("grouped heads"))), work())
+    behind = plan.layout.nbytes + 8 * READ * plan.shape[1]
+    sums = behind + (4 % 2) * plan.slot  # of layer 1 after its second batch
+    states = behind - 4 * plan.shape[1]  # the last of slot 1: those before layer 1
+    data[sums if "sums" in message else states] ^= 1
+    part.write_bytes(data)
+    with pytest.raises(InputError, match=f"{message} those that were kept"):
+        collect(network(case("grouped heads")), work(), target, Execution(resume=True))
 
 
 KILLED = """
 import os, signal
 from pathlib import Path
+from fourcc.models import window_batches
+from fourcc.execution import Execution
 from tests.calibration.test_collecting import case, collect, network, work
 
 def kill(name, done, total):
-    if name == "layer 1":
+    if done > 301 + 40:
         os.kill(os.getpid(), signal.SIGKILL)
 
-collect(network(case("grouped heads")), work(), Path("model.calib"), progress=kill)
+window_batches.LEAST_TOKENS = 1
+collect(network(case("grouped heads")), work(), Path("model.calib"), Execution(progress=kill))
 """
 
 
-def test_a_killed_run_is_gone_on_with(tmp_path: Path, root: Path) -> None:
+def test_a_killed_run_is_gone_on_with(tmp_path: Path, root: Path, in_batches: None) -> None:
     """Whatever kills it."""
     path = os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])
     ended = subprocess.run(
         [sys.executable, "-c", KILLED], cwd=tmp_path, check=False, env={**os.environ, "PYTHONPATH": path}
     )
     assert ended.returncode == -signal.SIGKILL
-    assert [file.name for file in tmp_path.iterdir()] == ["model.calib.part"]
-    assert collect(network(case("grouped heads")), work(), tmp_path / "model.calib", resume=True) == 1
-    assert (tmp_path / "model.calib").read_bytes() == collected(tmp_path / "wanted", work()).path.read_bytes()
+    assert {file.name for file in tmp_path.iterdir()} == {"model.calib.part", "model.calib.journal"}
+    target = tmp_path / "model.calib"
+    assert collect(network(case("grouped heads")), work(), target, Execution(resume=True)) == Collected(1, 1)
+    assert target.read_bytes() == collected(tmp_path / "wanted", work()).path.read_bytes()
 
 
 @pytest.mark.parametrize("tokens", [1, 16, 33, 256])
@@ -229,7 +280,7 @@ def test_sums_of_products(tokens: int, cols: int) -> None:
         sums = HessianSums(cols, threads)
         for x in batches:
             sums.add(x)
-        found.append(sums.mean(3 * tokens))
+        found.append(mean_products(sums.sums, 3 * tokens))
     x = batches.reshape(-1, cols).astype(np.float64)
     np.testing.assert_allclose(found[0], x.T @ x / len(x), rtol=1e-5, atol=1e-5)
     np.testing.assert_array_equal(found[0], found[0].T)

@@ -9,7 +9,8 @@ from fourcc.bench.models.making import write_model
 from fourcc.bench.models.shapes import SHAPES
 from fourcc.calibration.asked_options import asked_options
 from fourcc.calibration.calibration import Calibration, CalibrationText
-from fourcc.calibration.collecting import Work, collect
+from fourcc.calibration.collecting import collect
+from fourcc.calibration.collecting_plan import Work
 from fourcc.calibration.imatrix import ggml_name, own_name
 from fourcc.calibration.layout import About
 from fourcc.calibration.reading import open_calibration

@@ -1,5 +1,6 @@
 """Costs are those of the original with one unit changed: checked against the network run as a whole, without stages."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from fourcc.calibration import original_run
 from fourcc.calibration.costs import Costs, Option, Unit
 from fourcc.calibration.measure import measure
 from fourcc.calibration.output_comparison import OutputComparison
-from fourcc.errors import InputError, UsageError
+from fourcc.errors import UsageError
+from fourcc.files.journal import read_journal
 from tests.conftest import ROOT
 
 FOLDER = ROOT / "fourcc" / "example"
@@ -151,55 +153,70 @@ def test_log_probabilities_that_are_not_kept_are_computed_again(costs: Costs, mo
 # -- resuming
 
 
-def test_an_interrupted_measurement_is_resumed(costs: Costs, tmp_path: Path) -> None:
-    """It goes on after the units that are done, even if the last line was torn; the bytes are the same."""
-    target, part, notes = tmp_path / "model.costs", tmp_path / "model.costs.part", []
+def interrupted(target: Path, stop: Callable[[str], bool], **settings: Any) -> None:
+    """A measurement that is interrupted when a unit begins or a stage was run."""
 
     def interrupt(name: str, done: int, total: int) -> None:
-        if name == "layers.1.attention.wq":
+        if stop(name):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        measured(target, progress=interrupt)
-    assert not target.exists()
-    assert (
-        len(part.read_bytes().splitlines()) == 8
-    )  # the head and seven units: the embedding and six of the first layer
-    with part.open("ab") as file:
-        file.write(b'{"name": "torn')
+        measured(target, progress=interrupt, **settings)
+
+
+def counting(calls: int) -> Callable[[str], bool]:
+    """Whether this is such a call."""
+    names: list[str] = []
+
+    def stop(name: str) -> bool:
+        names.append(name)
+        return len(names) == calls
+
+    return stop
+
+
+def test_an_interrupted_measurement_is_resumed(costs: Costs, tmp_path: Path) -> None:
+    """It goes on after the units that are done, even if the last line was torn; the bytes are the same."""
+    target, journal, notes = tmp_path / "model.costs", tmp_path / "model.costs.journal", []
+    interrupted(target, lambda name: name == "layers.1.attention.wq")
+    assert {path.name for path in tmp_path.iterdir()} == {"model.costs.journal", "model.costs.part"}
+    with journal.open("ab") as file:
+        file.write(b'{"unit": "torn')
     measured(target, note=notes.append, resume=True)
     assert target.read_text() == costs.dumps()
-    assert not part.exists()
-    assert "7 of 25 units were measured before the interruption" in notes
+    assert not journal.exists()
+    assert "22 options were encoded or run before the interruption; 7 of 25 units are done" in notes
+
+
+@pytest.mark.parametrize("calls", [1, 4, 7, 9, 12, 13])
+def test_no_option_is_measured_twice(costs: Costs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, calls: int) -> None:
+    """Interrupted anywhere, it has noted what is done: an option that was encoded, or run."""
+    target, made = tmp_path / "model.costs", []
+    divergence = original_run.OriginalRun.divergence
+
+    def counted(self: Any, replaced: Any) -> float:
+        made.append(sorted(replaced))
+        return divergence(self, replaced)
+
+    interrupted(target, counting(calls))
+    known = read_journal(target.with_name("model.costs.journal"))
+    done = {} if known is None else known.done
+    monkeypatch.setattr(original_run.OriginalRun, "divergence", counted)
+    measured(target, resume=True)
+    assert target.read_text() == costs.dumps()
+    runs = sum(len(unit.measured) for unit in costs.units)
+    assert len(made) == runs - sum(key.endswith(", run") for key in done)
 
 
 def test_what_another_command_left_is_not_resumed(tmp_path: Path) -> None:
     target = tmp_path / "model.costs"
-
-    def interrupt(name: str, done: int, total: int) -> None:
-        if name == WQ:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        measured(target, progress=interrupt)
-    with pytest.raises(UsageError, match=r"is of something else: found tokens 60, expected 61\. Give the"):
+    interrupted(target, lambda name: name == WQ)
+    with pytest.raises(UsageError, match=r"unfinished work lies beside the output: .*--resume goes on"):
+        measured(target)
+    with pytest.raises(UsageError, match=r"not the one that is asked for: tokens is 60, not 61"):
         measured(target, tokens=61, resume=True)
-    assert measured(target, tokens=61).tokens == 61
-
-
-@pytest.mark.parametrize("line", [b"{}", b"[1]", b"1", b"", b"\xff"])
-def test_a_damaged_part_is_refused(tmp_path: Path, line: bytes) -> None:
-    target, part = tmp_path / "model.costs", tmp_path / "model.costs.part"
-
-    def interrupt(name: str, done: int, total: int) -> None:
-        if name == WQ:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        measured(target, progress=interrupt)
-    part.write_bytes(part.read_bytes().splitlines(keepends=True)[0] + line + b"\n")
-    with pytest.raises(InputError, match="line 2 of the unfinished measurement is damaged"):
-        measured(target, resume=True)
+    assert measured(target, tokens=61, force=True).tokens == 61
+    assert [path.name for path in tmp_path.iterdir()] == ["model.costs"]
 
 
 def test_products_are_timed_on_demand(costs: Costs) -> None:

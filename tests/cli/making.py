@@ -44,7 +44,7 @@ def rewrite_index(model: Path, path: Path, edit: Callable[[Index], Index]) -> No
     """Writes a model.bin with the same payload and an edited index, as another version of fourcc might have."""
     with ModelFile(model) as opened:
         packed = pack_index(edit(opened.index))
-        offset = opened.tail.index_offset
+        offset = opened.members[0].tail.index_offset
     payload = model.read_bytes()[:offset]
     end = offset + len(packed) + TAIL_BYTES
     path.write_bytes(payload + packed + Tail(offset, len(packed), end, file_digest(pack_head(), packed)).pack())

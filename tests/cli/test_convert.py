@@ -65,6 +65,7 @@ def test_json(run: Runner, tiny: Path, tmp_path: Path) -> None:
     assert set(ended.document) == {
         "schema",
         "output",
+        "shards",
         "id",
         "tensors",
         "weights",

@@ -67,6 +67,7 @@ def test_json(run: Runner, model: Path, tmp_path: Path) -> None:
         "damage": [
             {
                 "what": "bytes differ from their checksum",
+                "file": None,
                 "tensor": "norm",
                 "part": name,
                 "offset": offset,
@@ -80,7 +81,7 @@ def test_json(run: Runner, model: Path, tmp_path: Path) -> None:
 def test_a_damaged_index_is_damage(run: Runner, model: Path, tmp_path: Path) -> None:
     """The file is recognisably one of ours."""
     with ModelFile(model) as opened:
-        offset = opened.tail.index_offset
+        offset = opened.members[0].tail.index_offset
     ended = run("verify", damaged(model, tmp_path / "bad.bin", offset + 9))
     assert ended.code == 1
     assert "the index is damaged" in ended.out

@@ -176,8 +176,8 @@ def test_polyglots_are_refused(tmp_path: Path, data: bytes) -> None:
 
 
 def test_missing_file_and_folder(tmp_path: Path) -> None:
-    """The system's own error; a folder is no file."""
+    """The system's own error; an empty folder holds no model."""
     with pytest.raises(FileNotFoundError):
         ModelFile(tmp_path / "none")
-    with pytest.raises(IndexDamageError, match="not a regular file"):
+    with pytest.raises(IndexDamageError, match=r"no model\.bin in this folder"):
         ModelFile(tmp_path)

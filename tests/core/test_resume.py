@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import fourcc
 from fourcc.conversion.convert import Result
 from fourcc.errors import InputError, NumericError, OutputError, UsageError
 from fourcc.files.unfinished import beside
+from fourcc.sources import open_source
 
 FORMATS = "Q4_K,Q8_0,F16"
 
@@ -124,7 +126,7 @@ def test_nothing_is_left_where_no_tensor_is_done(model: Path, output: Path) -> N
 
 def test_nothing_to_go_on_with(model: Path, whole: bytes, output: Path) -> None:
     """It is a normal run, with a note; so it is after a kill before the first tensor was done."""
-    note = "there was no unfinished work to go on with: all is done anew"
+    note = "there was nothing to resume, so all tensors were written"
     assert converted(model, output, resume=True).notes[-1] == note
     output.unlink()
     beside(output, ".part").write_bytes(b"")
@@ -134,7 +136,7 @@ def test_nothing_to_go_on_with(model: Path, whole: bytes, output: Path) -> None:
 
 
 def test_other_work_is_refused(model: Path, output: Path) -> None:
-    """What differs is named: the policy, and the tensors' formats."""
+    """Each fact that differs is named: the policy, and the tensors' formats."""
     interrupted(model, output, 6)
     with pytest.raises(UsageError) as caught:
         converted(model, output, resume=True, format="Q6_K,Q8_0,F16")
@@ -153,6 +155,26 @@ def test_a_source_that_changed(model: Path, output: Path) -> None:
     os.utime(copy, (0, 0))
     with pytest.raises(UsageError, match=r"source source\.bin changed is '20.*Z', not '1970-01-01T00:00:00\.0{9}Z'"):
         converted(copy, output, resume=True)
+
+
+def test_unfinished_work_is_no_model(model: Path, output: Path) -> None:
+    """Whoever opens the part, or the journal, is told what it is; a file that only has such a name is another."""
+    interrupted(model, output, 6)
+    part, journal = beside(output, ".part"), beside(output, ".journal")
+    for path in (part, journal):
+        for opened in (fourcc.open, open_source, fourcc.verify):
+            with pytest.raises(InputError) as caught:
+                opened(path)
+            assert str(caught.value) == (
+                f"{path}: unfinished work, not a model: 6 of 38 tensors are done. "
+                "The command that began model.bin goes on with --resume."
+            )
+    journal.unlink()
+    part.write_bytes(model.read_bytes())
+    assert len(fourcc.open(part)) == 38
+    with pytest.raises(UsageError, match="this input is where unfinished work would be kept"):
+        converted(part, output, force=True)
+    assert part.read_bytes() == model.read_bytes()
 
 
 def test_damaged_bytes_are_done_again(model: Path, whole: bytes, output: Path) -> None:
@@ -295,29 +317,31 @@ def calls_until(model: Path, output: Path, monkeypatch: pytest.MonkeyPatch, numb
     return count[0]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize("tensors", [0, 37])
 def test_every_call_of_the_end(
-    model: Path, whole: bytes, output: Path, monkeypatch: pytest.MonkeyPatch, *, force: bool
+    model: Path, whole: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tensors: int, *, force: bool
 ) -> None:
-    """Whichever the last system call was, from the last tensor on: the next run completes it, or it was complete."""
+    """Whichever the last system call was: the next run completes it, or it was complete; `tensors` are done before."""
     old = b"old contents"
+    begun, output = tmp_path / "begun" / "model.bin", tmp_path / "home" / "model.bin"
+    begun.parent.mkdir()
+    if force:
+        begun.write_bytes(old)
+    if tensors:
+        interrupted(model, begun, tensors, force=force)
 
-    def prepared() -> None:
-        for name in names(output):
-            output.with_name(name).unlink()
-        if force:
-            output.write_bytes(old)
-        interrupted(model, output, 36, force=force)
+    def until(number: int) -> int:
+        shutil.rmtree(output.parent, ignore_errors=True)
+        shutil.copytree(begun.parent, output.parent)
+        return calls_until(model, output, monkeypatch, number, force=force, resume=True)
 
-    prepared()
-    calls = calls_until(model, output, monkeypatch, 0, force=force, resume=True)
+    calls = until(0)
     assert calls > 12
-    for number in range(1, calls + 1):
-        prepared()
-        calls_until(model, output, monkeypatch, number, force=force, resume=True)
+    for number in range(1, calls + 1, 1 if tensors else 7):
+        until(number)
         assert (output.read_bytes() if output.exists() else old) in {old, whole}
-        complete = names(output) == {"model.bin"} and output.read_bytes() == whole
-        if not complete:
+        if names(output) != {"model.bin"} or output.read_bytes() != whole:
             converted(model, output, resume=True, force=force)
-        assert output.read_bytes() == whole
-        assert names(output) == {"model.bin"}
+        assert (output.read_bytes(), names(output)) == (whole, {"model.bin"})

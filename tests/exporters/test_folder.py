@@ -14,7 +14,6 @@ from fourcc.execution import Execution
 from fourcc.exporters import kind_of
 from fourcc.exporters.export import check_targets, execute_export, plan_export
 from fourcc.exporters.folder_options import folder_options
-from fourcc.files.folder_write import AtomicFolder
 from fourcc.files.write import SUFFIX
 from fourcc.sources import open_source
 from tests.sources.writers import Arrays, config, decoded, llama, llama2c_v0, safetensors, to_hf, written
@@ -114,7 +113,7 @@ def test_the_card(model: Path, tmp_path: Path) -> None:
 
 
 def test_a_new_folder_appears_whole_or_not_at_all(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An interruption leaves neither the folder nor a temporary one."""
+    """An interruption leaves no folder of that name; without a tensor that is done it leaves nothing."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
@@ -127,20 +126,7 @@ def test_a_new_folder_appears_whole_or_not_at_all(model: Path, tmp_path: Path, m
         monkeypatch.setattr(Path, "rename", interrupt)
         with pytest.raises(KeyboardInterrupt):
             execute_export(planned, targets)
-    assert [path.name for path in tmp_path.iterdir()] == ["model"]
-
-
-def test_what_a_killed_run_left_is_removed(tmp_path: Path) -> None:
-    """Its temporary folder goes with the next run to the same target; that of a running one stays."""
-    stale = tmp_path / f".out.abc{SUFFIX}"
-    stale.mkdir()
-    (stale / "model.safetensors").write_bytes(b"x")
-    with AtomicFolder(tmp_path / "out") as first:
-        assert not stale.exists()
-        with AtomicFolder(tmp_path / "out"):
-            assert first.path.exists()
-        (tmp_path / "out").rmdir()
-    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model", "out.journal", "out.part"]
 
 
 def into(folder: Path, model: Path, *, force: bool) -> None:
@@ -188,7 +174,7 @@ def test_outputs_that_cannot_be(model: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("much", "no size of a file is spelled so: found 'much'"), ("0", "bad value of --max-shard-size: found 0")],
+    [("much", "no size of a file is spelled so: found 'much'"), ("0", "bad value of --shard-size: found 0")],
 )
 def test_sizes_of_shards(text: str, message: str) -> None:
     """Bytes with a unit, at least one."""

@@ -75,7 +75,7 @@ def exploded() -> tuple[dict[str, object], bytes]:
         words.write_bytes(tokenizer())
         fourcc.convert(source, folder / "m.bin", tokenizer=words)
         with fourcc.open(folder / "m.bin") as model:
-            offset, length = model.tail.index_offset, model.tail.index_bytes
+            offset, length = model.members[0].tail.index_offset, model.members[0].tail.index_bytes
         data = (folder / "m.bin").read_bytes()
     return msgpack.unpackb(data[offset : offset + length]), data[64:offset]
 

@@ -290,7 +290,7 @@ def test_hyper_parameters(tmp_path: Path, changes: dict[str, object]) -> None:
 
 def test_an_error_of_the_disk_is_no_missing_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """N10's other side: only a name that cannot be counts as missing."""
-    from fourcc.sources.folder import file_in
+    from fourcc.files.beside import file_in
 
     def fail(_: Path) -> bool:
         raise OSError(errno.EIO, "Input/output error")

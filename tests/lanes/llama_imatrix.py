@@ -17,7 +17,8 @@ from pathlib import Path
 
 import fourcc
 from fourcc.calibration.calibration import Calibration, CalibrationText
-from fourcc.calibration.collecting import Work, collect
+from fourcc.calibration.collecting import collect
+from fourcc.calibration.collecting_plan import Work
 from fourcc.calibration.layout import About
 from fourcc.calibration.model_digest import model_digest
 from fourcc.calibration.reading import open_calibration

@@ -34,6 +34,15 @@ def test_killed_conversions_leave_the_old_file_or_the_new_one(tmp_path: Path) ->
     assert ends["killed, old file"] > 0
 
 
+@pytest.mark.parametrize("kind", ["convert", "export to a folder"])
+def test_killed_work_goes_on(tmp_path: Path, kind: str) -> None:
+    """Six kills at random moments: the bytes are those of one run, and a kill costs a tensor at most."""
+    resume = lane("resume")
+    source = resume.model(tmp_path / "source.safetensors", 24, 256)
+    counts = resume.lane(tmp_path, source, kind, 6, seed=1)
+    assert counts.kills >= 6
+
+
 def test_memory_stays_bounded(tmp_path: Path) -> None:
     """Half a GiB in less memory than the source has bytes, and than the bound of the large lane."""
     large = lane("large")

@@ -14,6 +14,7 @@ from fourcc.cli.app import main
 from fourcc.conversion.convert import execute
 from fourcc.conversion.plan import plan
 from fourcc.errors import InputError, UsageError
+from fourcc.execution import Execution
 from fourcc.models.evaluation import EvaluatedModel, measure
 from fourcc.models.model import Model
 from fourcc.models.opening import open_to_run
@@ -178,7 +179,7 @@ def test_a_model_is_measured_in_all_three_ways_at_once(tiny: Path, static: Path,
         modes = ("dynamic", "static", "exact")
         subjects = [EvaluatedModel(model, mode) for mode in modes]  # type: ignore[arg-type]  # a tuple of texts
         protocol = Protocol(128, limit=200)
-        together = measure(subjects, text, protocol, against, 1)
+        together = measure(subjects, text, protocol, against, Execution(threads=1))
         means = [each.divergence.mean for each in together if each.divergence is not None]
         assert means[2] < means[0] < means[1] < 0.1
         assert [each.range_use is None for each in together] == [True, False, True]

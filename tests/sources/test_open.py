@@ -197,12 +197,14 @@ def test_index_comes_before_a_loose_file(tmp_path: Path) -> None:
         assert list(decoded(source)) == ["a"]
 
 
-def test_a_folder_names_the_model_bin_in_it(tmp_path: Path) -> None:
-    """It is no pickle, whatever the end of its name."""
+def test_a_folder_stands_for_the_model_bin_in_it(tmp_path: Path) -> None:
+    """It is no pickle, whatever the end of its name; beside a checkpoint it is what was made of that."""
     written(tmp_path, "mine.bin", MAGIC)
-    with pytest.raises(SourceError, match=r"Did you mean .*mine\.bin\?") as caught:
+    with pytest.raises(IndexDamageError, match=r"mine\.bin: the file is cut"):
         open_source(tmp_path)
-    assert "pickle" not in str(caught.value)
+    written(tmp_path, "x.gguf", CHECKPOINTS["GGUF"])
+    with open_source(tmp_path) as source:
+        assert source.kind == "GGUF"
 
 
 @pytest.mark.parametrize(

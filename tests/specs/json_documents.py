@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fourcc.cli.app import main
+from fourcc.container.resharding import split
 
 # {d}: a folder; {z}: the tokenizer; {mix}: to a budget. A number before a command is the exit code that it ends with.
 COMMANDS = """
@@ -24,6 +25,11 @@ verify {d}/e/model.bin
 convert {d}/e/tiny.bin -o {d}/f16.bin --format F16 {z}
 convert {d}/e/tiny.bin --policy {d}/e/mixed.toml --dry-run
 convert {d}/e/tiny.bin --format Q4_0 --dry-run --include *wq
+convert {d}/e/tiny.bin -o {d}/cut.bin --format F16 --shard-size 200kB {z}
+inspect {d}/cut.index.json
+join {d}/cut.index.json -o {d}/joined.bin
+split {d}/f16.bin -o {d}/shards --shard-size 200kB
+1 verify {d}/lone.index.json
 diff {d}/f16.bin {d}/f16.bin
 1 diff {d}/f16.bin {d}/e/model.bin
 1 diff {d}/e/model.bin {d}/e/tiny.bin
@@ -124,6 +130,7 @@ def prepare(folder: Path) -> None:
     data = bytearray((folder / "e" / "model.bin").read_bytes())
     data[4096] ^= 1
     (folder / "broken.bin").write_bytes(data)
+    split(folder / "e" / "model.bin", folder / "lone", shard_size="100kB").files[0].unlink()
     text = (folder / "e" / "training.txt").read_text(encoding="utf-8")
     (folder / "short.txt").write_text(text[:1500], encoding="utf-8")
 

@@ -17,8 +17,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from fourcc.errors import InputError, UsageError
+from fourcc.files.json_text import parse_object
 from fourcc.models.tokenizers.gguf_fields import unpacked
-from fourcc.sources.json_text import parse_object
 from fourcc.sources.tokenizer import CHAT_TEMPLATE, CONFIGURATION, GGUF, OTHER_TEMPLATES
 
 if TYPE_CHECKING:

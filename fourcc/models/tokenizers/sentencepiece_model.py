@@ -12,11 +12,11 @@ from typing import Any
 import attrs
 
 from fourcc.errors import InputError
+from fourcc.files.json_text import parse_object
 from fourcc.models.tokenizers.ends import END_NAMES
 from fourcc.models.tokenizers.gguf_spm import SPACE
 from fourcc.models.tokenizers.packages import package, translated
 from fourcc.models.tokenizers.tokenizer import ByteStream, checked, text_of, utf8
-from fourcc.sources.json_text import parse_object
 
 _UNKNOWN = "\ufffd".encode()
 

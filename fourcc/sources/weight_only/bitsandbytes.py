@@ -22,10 +22,10 @@ import attrs
 import numpy as np
 
 from fourcc.arrays import Floats, Parts
+from fourcc.files.json_text import parse_object
 from fourcc.format import Format
 from fourcc.geometry import Geometry
 from fourcc.sources.extent import foreign_format
-from fourcc.sources.json_text import parse_object
 from fourcc.sources.source import SourceTensor
 from fourcc.sources.weight_only.groups import positive
 from fourcc.sources.weight_only.module import BYTES, FLOATS, INT8, Joined, Module, OneLayout, codes

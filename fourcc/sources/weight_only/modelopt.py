@@ -12,8 +12,8 @@ from typing import Any
 
 import attrs
 
-from fourcc.sources.folder import contents, file_in
-from fourcc.sources.json_text import parse_object
+from fourcc.files.beside import contents, file_in
+from fourcc.files.json_text import parse_object
 from fourcc.sources.weight_only.float4 import NvFloat4
 from fourcc.sources.weight_only.float8 import Float8
 from fourcc.sources.weight_only.module import WeightLayout

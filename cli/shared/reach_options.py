@@ -1,0 +1,48 @@
+"""How the bytes of a model come that lies on a hub: the option ``--stream``, and what commands that only look take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from fourcc.sources.elsewhere import Reach
+
+Stream = Annotated[
+    bool,
+    typer.Option("--stream", help="Download a model's files one after the other, each in the place of the one before."),
+]
+
+
+def reach_of(source: Path, output: Path | None, *, stream: bool, dry_run: bool) -> Reach:
+    """The reach of a command that writes a model.
+
+    Args:
+        source: the model, which may lie here.
+        output: what is written; files lie beside it while they are used.
+        stream: whether they are used one after the other.
+        dry_run: whether nothing is written, so that headers are enough.
+
+    Raises:
+        UsageError: `stream`, and the model lies here.
+    """
+    from fourcc.sources.elsewhere import DOWNLOAD, RANGES, streaming
+
+    told = streaming(source, output or Path("model.bin")) if stream else DOWNLOAD
+    return RANGES if dry_run else told
+
+
+@contextmanager
+def by_ranges(source: Path) -> Iterator[Path]:
+    """A path at which a model that lies elsewhere can be looked at: only what is read is fetched. Paths here stay."""
+    if source.exists():
+        yield source
+        return
+    from fourcc.sources.elsewhere import RANGES, located
+
+    with located(source, RANGES) as place:
+        yield place
