@@ -98,13 +98,16 @@ def _record(name: str, unit: str, figure: Figure, positions: int | None = None) 
     return {"figure": name, "unit": unit, "positions": positions, **attrs.asdict(figure)}
 
 
-def forecast_of(planned: Plan | ExportPlan, how: Execution | None = None, output: Path | None = None) -> Forecast:
+def forecast_of(
+    planned: Plan | ExportPlan, how: Execution | None = None, output: Path | None = None, *, stream: bool = False
+) -> Forecast:
     """The forecast of a plan on this machine.
 
     Args:
         planned: a conversion, or an export.
         how: threads and cap of memory; None: as many threads as the process may use, and no cap.
         output: the file or folder to write; None: whether it fits is then not known.
+        stream: whether files of a source that lies elsewhere are used one after the other.
 
     Raises:
         UsageError: a bad number of threads.
@@ -118,7 +121,8 @@ def forecast_of(planned: Plan | ExportPlan, how: Execution | None = None, output
         run = _run(planned, KnownRates(threads))
     except FourccError as error:
         not_run = error.what
-    return Forecast(time, memory, disk_room(planned.file_bytes, output), run, not_run, load())
+    disk = disk_room(planned.file_bytes, output, planned.source.files, stream=stream)
+    return Forecast(time, memory, disk, run, not_run, load())
 
 
 def _run(planned: Plan | ExportPlan, rates: KnownRates) -> RunForecast:

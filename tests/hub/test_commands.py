@@ -283,3 +283,15 @@ def test_a_model_bin_is_listed_as_here(
     assert ended(capsys, "inspect", f"{NAME}/model.bin")[1] == here
     there = ended(capsys, "inspect", f"{NAME}/model.bin", "--tensor", "layers.0.attention.wq")[1]
     assert there == ended(capsys, "inspect", tmp_path / "model.bin", "--tensor", "layers.0.attention.wq")[1]
+
+
+def test_a_dry_run_tells_the_download(served_model: LocalHub, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its bytes, and where they will lie: one file at a time beside the output, or all in the hub's cache."""
+    assert served_model
+    asked = ["convert", NAME, "--format", "Q8_0,F16", "--dry-run"]
+    whole = ended(capsys, *asked)[1]
+    streamed = json.loads(ended(capsys, *asked, "--stream", "--json")[1])["forecast"]
+    assert ", without a download of 1.4 MB\n" in whole
+    assert "to write and 1.4 MB in the hub's cache\n" in whole
+    assert 0 < streamed["beside_bytes"] < streamed["download_bytes"]
+    assert " kB for a file of the source\n" in ended(capsys, *asked, "--stream")[1]
