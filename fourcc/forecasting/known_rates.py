@@ -71,9 +71,9 @@ class KnownRates:
     @cached_property
     def reading(self) -> Figure:
         """Bytes a second that the threads read from memory together; measured a few times, then remembered."""
-        samples = [each for each in self._remembered.get(READ, ()) if each.threads == self.threads]
-        known, slowest = len(samples) >= MEASURED, max((each.wall for each in samples), default=0.0)
-        if not known:
+        samples = self._of_reading()
+        slowest = max((each.wall for each in samples), default=0.0)
+        if not self.reading_is_known:
             slow, usual, fast = reading_rates(self.threads)  # the first is lower where other programs read, too
             samples.append(Sample(1 / fast, 1 / sqrt(slow * usual), self.threads))
             remember({READ: samples[-1]})
@@ -81,7 +81,15 @@ class KnownRates:
         low = UNSTEADY / slowest / max(1.0, self.crowding)
         high = 1 / min(each.processor for each in samples)
         middle = 1 / median(each.wall for each in samples)
-        return Figure(low, middle, high, "remembered" if known else "measured")
+        return Figure(low, middle, high, "remembered" if self.reading_is_known else "measured")
+
+    @property
+    def reading_is_known(self) -> bool:
+        """Whether the rate of reading is remembered, and need not be measured."""
+        return len(self._of_reading()) >= MEASURED
+
+    def _of_reading(self) -> list[Sample]:
+        return [each for each in self._remembered.get(READ, ()) if each.threads == self.threads]
 
     def remembered_ratio(self, work: str) -> Figure | None:
         """How many times as long work took on as many threads as was forecast; None where nothing is remembered."""
