@@ -17,7 +17,7 @@ TINY = Path(fourcc.__file__).with_name("example") / "tiny.bin"
 
 
 def test_long_runs_of_slow_tokens_are_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Others tell nothing of large models. A ratio grows with the seconds. Memory that is not measured yet is left so."""
+    """Others tell nothing of large models. A ratio grows with the seconds. Memory is not measured for it."""
     monkeypatch.setenv("FOURCC_CACHE", str(tmp_path / "cache"))
     fourcc.convert(TINY, tmp_path / "model.bin")
     with fourcc.Model(tmp_path / "model.bin") as model:
