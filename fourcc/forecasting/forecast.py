@@ -49,7 +49,7 @@ class RunForecast:
         return None if self.machine is None else context.resident.middle <= self.machine
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Forecast(Records):
     """A conversion's time, memory and disk, and how its result will run.
 
@@ -68,6 +68,11 @@ class Forecast(Records):
     run: RunForecast | None
     not_run: str
     load: float
+
+    def __repr__(self) -> str:
+        speed = "" if self.run is None else f", {self.run.speed.generated.middle:.2g} tokens/s"
+        taken = f"{self.time.seconds.middle:.2g} s, {self.memory.peak.middle / 1e6:.0f} MB of memory"
+        return f"<Forecast: {taken}, {self.disk.output / 1e6:.4g} MB of output{speed}>"
 
     @property
     def busy(self) -> bool:

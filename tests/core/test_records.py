@@ -49,6 +49,7 @@ def tables(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dic
             fourcc.ModelFile(out),
             result,
             plan(source, fourcc.Policy.shorthand("Q8_0,F16")),
+            fourcc.forecast(tiny, out, format="Q8_0,F16"),
             fourcc.stats(out, against=tiny, layers="0"),
             fourcc.diff(tiny, out),
             fourcc.evaluate(model, "Once upon a time, there was a little girl.", reference=model),
