@@ -70,9 +70,9 @@ class Forecast(Records):
     load: float
 
     def __repr__(self) -> str:
-        speed = "" if self.run is None else f", {self.run.speed.generated.middle:.2g} tokens/s"
+        speed = "" if self.run is None else f", {float(f'{self.run.speed.generated.middle:.2g}'):g} tokens/s"
         taken = f"{self.time.seconds.middle:.2g} s, {self.memory.peak.middle / 1e6:.0f} MB of memory"
-        return f"<Forecast: {taken}, {self.disk.output / 1e6:.4g} MB of output{speed}>"
+        return f"<Forecast: {taken}, {self.disk.output / 1e6:.3g} MB of output{speed}>"
 
     @property
     def busy(self) -> bool:
