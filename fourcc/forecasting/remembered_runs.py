@@ -36,13 +36,9 @@ def remember_run(model: Model, speed: Speed, threads: int | None) -> None:
         return
     try:
         rates = KnownRates(thread_count(threads))
-<<<<<<< HEAD
         if not rates.reading_is_known:  # measuring it would take memory that the run did not
             return
-        with open_model_bin(Path(model.path), fd=os.dup(model.file.files[0].fd)) as source:
-=======
         with open_model_bin(Path(model.path), fd=model.another_fd()) as source:
->>>>>>> main
             expected = token_seconds(network_sizes(plan(source, Policy.keep())), rates).middle
     except (FourccError, OSError):  # the file was replaced meanwhile
         return
