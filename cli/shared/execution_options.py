@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import attrs
 import typer
 
+from fourcc.errors import UsageError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
