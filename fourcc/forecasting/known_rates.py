@@ -79,7 +79,7 @@ class KnownRates:
             samples.append(Sample(1 / fast, 1 / sqrt(slow * usual), self.threads))
             remember({READ: samples[-1]})
             slowest = max(slowest, 1 / slow)
-        low = UNSTEADY / slowest / max(1.0, self.crowding)
+        low = UNSTEADY / slowest  # other programs were there when it was measured
         high = 1 / min(each.processor for each in samples)
         middle = 1 / median(each.wall for each in samples)
         return Figure(low, middle, high, "remembered" if self.reading_is_known else "measured")
