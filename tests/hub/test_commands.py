@@ -297,3 +297,10 @@ def test_a_dry_run_tells_the_download(served_model: LocalHub, capsys: pytest.Cap
     assert "to write and 1.4 MB in the hub's cache\n" in whole
     assert 0 < streamed["beside_bytes"] < streamed["download_bytes"]
     assert " kB for a file of the source\n" in ended(capsys, *asked, "--stream")[1]
+
+
+def test_a_stream_is_of_one_machine(hub: LocalHub, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Refused before anything is asked."""
+    code, _, err = ended(capsys, "convert", NAME, "-o", tmp_path / "m.bin", "--stream", "--cluster", "local:2")
+    assert (code, hub.requests) == (2, [])
+    assert "--stream and --cluster exclude each other. Without --stream each machine downloads the model" in err
