@@ -30,7 +30,7 @@ from fourcc.models.staged import StagedNetwork
 from fourcc.progress import counter
 
 if TYPE_CHECKING:
-    from fourcc.models.stored_network import Spread
+    from fourcc.models.stored_network import WorkElsewhere
     from fourcc.models.transformer import Transformer
     from fourcc.models.weights import Inputs
     from fourcc.models.weights_in_turn import NetworkInTurn
@@ -72,7 +72,7 @@ def collect(
     work: Work,
     target: Path,
     how: Execution | None = None,
-    spread: Spread | None = None,
+    spread: WorkElsewhere | None = None,
     room: Callable[[CollectingPlan], int] | None = None,
 ) -> Collected:
     """Collects statistics, and writes the calibration.

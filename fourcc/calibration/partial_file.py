@@ -131,7 +131,7 @@ class WindowStates:
         return np.frombuffer(data, "<f4").reshape(count, -1)
 
     def put_after(self, layer: int, token: int, states: Floats) -> memoryview:
-        """Keeps states after a layer, -1 for the embedding, from a token on, float32 (n, width); returns their bytes."""
+        """Keeps states after a layer (-1: the embedding) from a token on, float32 (n, width); returns their bytes."""
         data = np.ascontiguousarray(states, "<f4").reshape(-1).view(np.uint8).data
         self._file.write_at(self._at(layer + 1, token), data)
         return data
