@@ -106,8 +106,26 @@ def kill(session: nox.Session) -> None:
 
 @nox.session
 def resume(session: nox.Session) -> None:
-    """Kill conversions and exports fifty times each, and go on with them."""
+    """Kill conversions, exports, calibrations and measurements fifty times each, and go on with them."""
     session.run("python", "-m", "tests.lanes.resume", "--kills", "50")
+
+
+@nox.session
+def calibration_memory(session: nox.Session) -> None:
+    """Calibrate and measure a model that is larger than the cap on memory."""
+    session.run("python", "tests/lanes/calibration_memory.py", *session.posargs)
+
+
+@nox.session
+def cluster(session: nox.Session) -> None:
+    """Kill workers of conversions on a cluster, and time workers beside threads; wants the extra `cluster`."""
+    session.run("python", "-m", "tests.lanes.cluster", *session.posargs)
+
+
+@nox.session
+def scaling(session: nox.Session) -> None:
+    """Record pieces of conversions, and have dask's scheduler hand them to many workers; wants the extra `cluster`."""
+    session.run("python", "-m", "tests.lanes.cluster_scaling", *session.posargs)
 
 
 @nox.session
@@ -118,8 +136,21 @@ def decoders(session: nox.Session) -> None:
 
 @nox.session
 def large(session: nox.Session) -> None:
-    """Convert 6 GiB in bounded memory."""
-    session.run("python", "tests/lanes/large.py", "--gib", "6")
+    """Convert 6 GiB, and an embedding of 4 GiB, under a cap on memory."""
+    for asked in (["--gib", "6"], ["--gib", "6", "--mixed"], ["--gib", "1", "--feedback"], ["--embedding"]):
+        session.run("python", "tests/lanes/large.py", *asked, "--memory", "500MB", "--threads", "1,2,8")
+
+
+@nox.session
+def memory(session: nox.Session) -> None:
+    """Compare the memory of conversions, in every format, with what is predicted."""
+    session.run("python", "-m", "tests.lanes.memory", *session.posargs)
+
+
+@nox.session
+def stream(session: nox.Session) -> None:
+    """Convert 6 GiB from a hub of this machine with room for one file."""
+    session.run("python", "-m", "tests.lanes.stream", "--gib", "6")
 
 
 @nox.session
