@@ -1,4 +1,4 @@
-"""What does not fit a cap on memory is refused before work starts, with what it is, its need and the cap."""
+"""A cap on memory: what does not fit is refused before work starts, with its name, its need and the cap."""
 
 from pathlib import Path
 
