@@ -34,13 +34,21 @@ def test_killed_conversions_leave_the_old_file_or_the_new_one(tmp_path: Path) ->
     assert ends["killed, old file"] > 0
 
 
-@pytest.mark.parametrize("kind", ["convert", "export to a folder"])
+@pytest.mark.parametrize("kind", ["convert", "export to a folder", "calibrate with Hessians", "measure"])
 def test_killed_work_goes_on(tmp_path: Path, kind: str) -> None:
     """Six kills at random moments: the bytes are those of one run, and a kill costs a tensor at most."""
     resume = lane("resume")
-    source = resume.model(tmp_path / "source.safetensors", 24, 256)
+    made = kind in resume.CONVERTED
+    source = resume.model(tmp_path / "source.safetensors", 24, 256) if made else resume.EXAMPLE / "tiny.bin"
     counts = resume.lane(tmp_path, source, kind, 6, seed=1)
     assert counts.kills >= 6
+
+
+def test_calibrating_and_measuring_keep_to_their_cap(tmp_path: Path) -> None:
+    """A model of 500 MB in 400 MB, Hessians included."""
+    found = lane("calibration_memory").measure(tmp_path, 10, "400MB", 300)
+    assert found["model"] > 500e6
+    assert max(found["calibrate"], found["measure"]) <= 400e6
 
 
 def test_killed_workers_change_no_byte(tmp_path: Path) -> None:
