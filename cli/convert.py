@@ -16,7 +16,7 @@ from fourcc.cli.shared.budget_options import ConversionOptions
 from fourcc.cli.shared.execution_options import AskedExecution, Cluster, Memory, Resume
 from fourcc.cli.shared.feedback_options import feedback_of
 from fourcc.cli.shared.policy_options import rules_of
-from fourcc.cli.shared.reach_options import Stream, reach_of
+from fourcc.cli.shared.transfer_options import Stream, opened_to_write
 from fourcc.errors import UsageError
 
 if TYPE_CHECKING:
@@ -88,6 +88,9 @@ def convert(  # noqa: PLR0913 - one an option
     asked = budget_options.AskedBudget(budget, text, tags, pins, documents)
     rules = _AskedRules(policy, recipe, formats, calibration, activations, include, exclude, no_feedback_for, pre)
     how = AskedExecution(threads=threads, memory=memory, resume=resume, force=force, cluster=cluster, stream=stream)
+    if stream and cluster is not None:
+        hint = "Without --stream each machine downloads the model into its cache."
+        raise UsageError("--stream and --cluster exclude each other", hint=hint)
     asked.check(rules.given | how.beyond_one_run | {"--dry-run": dry_run})
     work = ConversionOptions(source, output, tokenizer, feedback, damping, shard, dry_run, how, quiet, as_json)
     return _by_rules(rules, work) if budget is None else _to_budget(asked, work)
@@ -149,12 +152,11 @@ def _by_rules(rules: _AskedRules, work: ConversionOptions) -> None:
     """Converts by a policy, or shows what it would do."""
     from fourcc.container.shard_files import check_model_output
     from fourcc.files.write import check_name
-    from fourcc.sources import open_source
 
     settings, output = feedback_of(work.feedback, work.damping), work.output
     check_name(output)
-    reach = reach_of(work.source, output, stream=work.how.stream, dry_run=work.dry_run)
-    with open_source(work.source, work.tokenizer, reach) as opened:
+    way = {"stream": work.how.stream, "dry_run": work.dry_run}
+    with opened_to_write(work.source, work.tokenizer, output, **way) as opened:
         planned = rules.planned(opened, settings)
         terminal.notes(planned.notes, quiet=work.quiet)
         if work.dry_run:

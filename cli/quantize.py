@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fourcc.feedback.feedback import Feedback
     from fourcc.quantizing.container import Container
     from fourcc.quantizing.request import Quantization
+    from fourcc.quantizing.result import Quantized
     from fourcc.quantizing.work import QuantizationWork
 
 EPILOG = """\b
@@ -187,6 +188,12 @@ def _do(work: QuantizationWork, stages: BudgetStages, force: bool, quiet: bool, 
     stages.clear()
     terminal.notes(made.notes, quiet=quiet)
     if as_json:
-        quantize_tables.show_document(work.container.spelled, made)
+        quantize_tables.show_document(_written(work, made), made)
     elif not quiet:
-        quantize_tables.show(work.container.spelled, made)
+        quantize_tables.show(_written(work, made), made)
+
+
+def _written(work: QuantizationWork, made: Quantized) -> str:
+    """The output as the user spelled it; of shards, their list or the first."""
+    output = work.container.output
+    return work.container.spelled if made.path.name == output.name else str(output.with_name(made.path.name))

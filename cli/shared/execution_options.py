@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import attrs
 import typer
 
+from fourcc.errors import UsageError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -49,9 +51,15 @@ class AskedExecution:
 
     def execution(self, progress: OnProgress | None) -> Execution:
         """How the work is carried out on this machine. Raises UsageError for an option that is wrong."""
+        from fourcc.cluster.connection import check_address
         from fourcc.execution import Execution
         from fourcc.policy.amounts import memory_cap
 
+        if self.cluster is not None:
+            check_address(self.cluster)
+            if self.stream:
+                what = "--stream has one file of the model at a time, and workers need all of them"
+                raise UsageError(what, hint="Leave out --stream; the hub's cache lies where all workers see it.")
         return Execution(
             threads=self.threads,
             memory=memory_cap(self.memory, "--memory"),

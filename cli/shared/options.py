@@ -22,7 +22,7 @@ Source = Annotated[
         help="A model: folder or file of safetensors, GGUF, llama2.c, npz or ggjt, a model.bin, or ORG/NAME on a hub.",
     ),
 ]
-Model = Annotated[Path, typer.Argument(metavar="FILE", help="A model.bin.")]
+Model = Annotated[Path, typer.Argument(metavar="FILE", help="A model.bin, whole or in shards.")]
 Include = Annotated[
     list[str] | None,
     typer.Option(

@@ -157,8 +157,8 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
         threads=threads, memory=memory_cap(memory), anew=force, resume=resume, executor=executor, progress=progress
     )
     check_name(Path(output))
-    reach = streaming(Path(source), Path(output)) if stream else DOWNLOAD
-    with open_source(Path(source), None if tokenizer is None else Path(tokenizer), reach) as opened:
+    transfer = streaming(Path(source), Path(output)) if stream else DOWNLOAD
+    with open_source(Path(source), None if tokenizer is None else Path(tokenizer), transfer) as opened:
         target = check_model_output(Path(output), opened.all_files, shard_size=shard_size, force=force, resume=resume)
         planned = plan(
             opened,
@@ -196,8 +196,9 @@ def _to_file(planned: Plan, target: Path | ShardTarget, how: Execution) -> Resul
     if written is not None:
         with ModelFile(written) as file:
             return Result(written, file.digest, file.index, (*planned.notes, *_lost(file.index)), file.files)
-    part = ShardFiles if isinstance(target, ShardTarget) else PartFile
-    return _execute(planned, part(target, facts, resume=how.resume, anew=how.anew), how)  # type: ignore[arg-type]
+    if isinstance(target, ShardTarget):
+        return _execute(planned, ShardFiles(target, facts, resume=how.resume, anew=how.anew), how)
+    return _execute(planned, PartFile(target, facts, resume=how.resume, anew=how.anew), how)
 
 
 def _written_before(target: Path | ShardTarget, facts: Facts) -> Path | None:

@@ -75,7 +75,7 @@ def step_needs(steps: Sequence[Step], gathered: Mapping[str, int]) -> tuple[Step
         steps: the tensors.
         gathered: tensor -> bytes of it that an export gathers before it writes them.
     """
-    wholes = _encoded_weights(steps)
+    wholes = encoded_weights(steps)
     return tuple(
         _step_need(step, gathered.get(step.source.name, 0), wholes[step.decision.tag])
         if prod(step.source.shape) and not step.copied
@@ -118,7 +118,7 @@ def _feedback_bytes(step: Step, whole: int) -> int:
     return factor + copied + turned + seen + stack + 4 * RUN
 
 
-def _encoded_weights(steps: Iterable[Step]) -> Counter[FourCC]:
+def encoded_weights(steps: Iterable[Step]) -> Counter[FourCC]:
     """The number of weights that each format has to encode."""
     weights: Counter[FourCC] = Counter()
     for step in steps:
@@ -128,7 +128,7 @@ def _encoded_weights(steps: Iterable[Step]) -> Counter[FourCC]:
 
 def base_bytes(steps: Sequence[Step], threads: int) -> int:
     """Bytes that the process holds whatever its tiles take: now, and once it has loaded what it will need."""
-    wholes = _encoded_weights(steps)
+    wholes = encoded_weights(steps)
     large = [step for step in steps if not step.decision.keep and wholes[step.decision.tag] >= coding.WORTH_LOOKING]
     compiling = COMPILER * (bool(large) and not all(map(_ready, _each_once(large))))  # looking may load LLVM
     linking = MACHINE_CODE * (bool(large) and "llvmlite" not in sys.modules)

@@ -71,8 +71,8 @@ def export(  # noqa: PLR0913 - keyword-only, one an option of the command
     how = Execution(threads=threads, memory=memory_cap(memory), anew=force, resume=resume, progress=progress)
     told = None if format is recipe is policy is None else rules
     kind = kind_of(Path(output), to, folder_options(shard_size, Path(output), told))
-    reach = streaming(Path(source), Path(output)) if stream else DOWNLOAD
-    with open_source(source, tokenizer, reach) as opened:
+    transfer = streaming(Path(source), Path(output)) if stream else DOWNLOAD
+    with open_source(source, tokenizer, transfer) as opened:
         planned = plan_export(with_pre(opened, pre), kind, rules, include, exclude, instead=instead, group=group)
         targets = check_targets(planned, Path(output), (), force=force, resume=resume)
         return execute_export(planned, targets, how)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from math import prod
@@ -201,7 +200,7 @@ class QuantizationWork:
             steps = [(str(record.tag), prod(record.shape), record.nbytes) for record in model.index.tensors]
             return quantized_of(self.container, steps, path, notes, divergence, files)
         kind = self._kind_with(divergence)
-        opened = open_model_bin(self.source.files[0], fd=os.dup(model.file.files[0].fd))
+        opened = open_model_bin(self.source.files[0], fd=model.another_fd())
         source = self.stack.enter_context(opened)
         exported = plan_export(attrs.evolve(source, files=()), kind)  # it is in no file that a later run could read
         return attrs.evolve(self._exported(exported, notes, force=force), divergence=divergence)

@@ -43,6 +43,17 @@ def test_killed_work_goes_on(tmp_path: Path, kind: str) -> None:
     assert counts.kills >= 6
 
 
+def test_killed_workers_change_no_byte(tmp_path: Path) -> None:
+    """Two conversions, of which each loses one to three workers."""
+    pytest.importorskip("distributed", reason="needs the extra cluster")
+    cluster = lane("cluster")
+    nbytes = cluster.write_model(tmp_path / "model.safetensors", 0.25)
+    (tmp_path / "out").mkdir()
+    kills = cluster.killed_runs(cluster.Lane(tmp_path / "model.safetensors", tmp_path / "out"), 2, seed=1)
+    assert nbytes > 1 << 28
+    assert sum(kills) >= 1
+
+
 def test_memory_stays_bounded(tmp_path: Path) -> None:
     """Half a GiB in less memory than the source has bytes, and than the bound of the large lane."""
     large = lane("large")
@@ -94,4 +105,4 @@ def test_forecasts_are_compared(tmp_path: Path) -> None:
     (ran,) = forecasts.runs(tmp_path, [("tiny", "Q8_0", 1)])
     assert converted.measured > 0
     assert 0.5 < ran.peak / ran.measured_peak < 2
-    assert "| tiny, `Q8_0`, 1 thread |" in forecasts.table("run", "tokens/s", [ran])
+    assert "| tiny, `Q8_0`, 1 thread |" in forecasts.table("run", "/s", [ran])
