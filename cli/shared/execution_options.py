@@ -43,6 +43,12 @@ class AskedExecution:
     cluster: str | None = None
     stream: bool = False
 
+    def check(self) -> None:
+        """Raises UsageError where options exclude each other."""
+        if self.stream and self.cluster is not None:
+            hint = "Without --stream each machine downloads the model into its cache."
+            raise UsageError("--stream and --cluster exclude each other", hint=hint)
+
     @property
     def beyond_one_run(self) -> dict[str, object]:
         """The options that work in several steps does not take, by their names."""

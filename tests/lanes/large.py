@@ -109,7 +109,7 @@ def write_calibration(folder: Path) -> Path:
     with open_source(folder / "model.safetensors") as source:
         names, digest = [tensor.name for tensor in source.tensors], model_digest(source)
     inputs = [Inputs(tuple(names[k : k + 2]), COLS) for k in range(0, len(names), 2)]
-    layout = lay_out(About(digest, (), TOKENS, TOKENS), inputs, hessian=True)
+    layout = lay_out(About(digest, (), TOKENS, TOKENS), inputs, frozenset(names))
     with path.open("w+b") as out:
         out.write(layout.head)
         for number, each in enumerate(inputs):
