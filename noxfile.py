@@ -137,7 +137,7 @@ def decoders(session: nox.Session) -> None:
 @nox.session
 def large(session: nox.Session) -> None:
     """Convert 6 GiB, and an embedding of 4 GiB, under a cap on memory."""
-    for asked in (["--gib", "6"], ["--gib", "6", "--mixed"], ["--gib", "1", "--feedback"], ["--embedding"]):
+    for asked in (["--gib", "6"], ["--gib", "6", "--mixed"], ["--gib", "0.125", "--feedback"], ["--embedding"]):
         session.run("python", "tests/lanes/large.py", *asked, "--memory", "500MB", "--threads", "1,2,8")
 
 

@@ -77,8 +77,8 @@ def test_memory_stays_bounded(tmp_path: Path) -> None:
 def test_conversions_take_no_more_than_is_predicted(tmp_path: Path, kind: str) -> None:
     """Nor more than the smallest cap that they accept: a format in numpy, one with kernels, two kinds of exports."""
     memory = lane("memory")
-    source = str(memory.write_source(tmp_path / "model.safetensors", (1024, 1024)))
-    tags = [memory.EXPORTS[kind]] if kind else ["NF4", "Q8_0"]
+    source = str(memory.write_llama(tmp_path / "llama", 512))
+    tags = [f"{memory.EXPORTS[kind]},F32"] if kind else ["NF4,F32", "Q8_0,F32"]
     for tag in tags:
         for least in (False, True):
             outcome = memory.measure(memory.Case(source, str(tmp_path / f"out{kind}"), tag, 4, kind=kind, least=least))
