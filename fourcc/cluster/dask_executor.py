@@ -110,7 +110,8 @@ def _started(count: int, folder: str) -> LocalCluster:
                 n_workers=count,
                 threads_per_worker=1,
                 processes=True,
-                dashboard_address=":0",  # any free port
+                dashboard_address="127.0.0.1:0",  # any free port
+                scheduler_kwargs={"dashboard": False},
                 local_directory=folder,
                 memory_limit=0,
                 silence_logs=logging.CRITICAL,
