@@ -85,7 +85,7 @@ class Recorder(Executor):
 
 
 def recorded(folder: Path, tag: str) -> list[Recorded]:
-    """The pieces of a model of a quarter of a GiB that are encoded in a format; what is compiled first does not count."""
+    """The pieces of a model of 256 MiB that are encoded in a format; what is compiled first does not count."""
     source = folder / "model.safetensors"
     if not source.exists():
         write_model(source, 0.25)
