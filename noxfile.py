@@ -130,8 +130,21 @@ def decoders(session: nox.Session) -> None:
 
 @nox.session
 def large(session: nox.Session) -> None:
-    """Convert 6 GiB in bounded memory."""
-    session.run("python", "tests/lanes/large.py", "--gib", "6")
+    """Convert 6 GiB, and an embedding of 4 GiB, under a cap on memory."""
+    for asked in (["--gib", "6"], ["--gib", "6", "--mixed"], ["--gib", "1", "--feedback"], ["--embedding"]):
+        session.run("python", "tests/lanes/large.py", *asked, "--memory", "500MB", "--threads", "1,2,8")
+
+
+@nox.session
+def memory(session: nox.Session) -> None:
+    """Compare the memory of conversions, in every format, with what is predicted."""
+    session.run("python", "-m", "tests.lanes.memory", *session.posargs)
+
+
+@nox.session
+def stream(session: nox.Session) -> None:
+    """Convert 6 GiB from a hub of this machine with room for one file."""
+    session.run("python", "-m", "tests.lanes.stream", "--gib", "6")
 
 
 @nox.session

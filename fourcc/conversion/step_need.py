@@ -91,9 +91,11 @@ def _step_need(step: Step, gathered: int, whole: int) -> StepNeed:
     stored, wanted = source.format, registry[decision.tag]
     first, last = next(tile_bounds(rows, cols, *([stored] if decision.keep else [stored, wanted])))
     tall = last - first
-    working = source.gathered + decoding_bytes(stored, source.params, tall, cols)
+    working = decoding_bytes(stored, source.params, tall, cols)
     if not decision.keep:
-        working += encoding_bytes(wanted, decision.params, decision.options, step.feedback, tall, cols)
+        encoding = encoding_bytes(wanted, decision.params, decision.options, step.feedback, tall, cols)
+        working = max(working, stored.stored_bytes((tall, cols), source.params) + encoding)
+    working += source.gathered
     result = wanted.stored_bytes((tall, cols), decision.params)
     beside = gathered + source.gathered + _feedback_bytes(step, whole)
     tiles = prod(lead) * -(-rows // tall)
@@ -128,8 +130,8 @@ def base_bytes(steps: Sequence[Step], threads: int) -> int:
     """Bytes that the process holds whatever its tiles take: now, and once it has loaded what it will need."""
     wholes = encoded_weights(steps)
     large = [step for step in steps if not step.decision.keep and wholes[step.decision.tag] >= coding.WORTH_LOOKING]
+    compiling = COMPILER * (bool(large) and not all(map(_ready, _each_once(large))))  # looking may load LLVM
     linking = MACHINE_CODE * (bool(large) and "llvmlite" not in sys.modules)
-    compiling = COMPILER * (bool(large) and not all(map(_ready, _each_once(large))))
     return resident_bytes() + RUNNING + linking + compiling + threads * THREAD
 
 
