@@ -31,7 +31,7 @@ from distributed import Client, LocalCluster
 
 import fourcc
 from fourcc.cluster.conditions import conditions
-from fourcc.cluster.dask_executor import DaskExecutor
+from fourcc.cluster.dask_executor import CONFIG, DaskExecutor
 from fourcc.cluster.workers import Job, Workers
 from fourcc.conversion.plan import plan
 from fourcc.conversion.spread.pieces import pieces
@@ -43,7 +43,7 @@ FORMATS = ("Q4_0", "Q4_K", "Q6_K", "Q8_0")
 WORKERS = (1, 10, 50, 100, 200)
 PAPER = (1, 10, 50, 100, 200, 500, 1000, 2000)
 TASKS = 8  # a worker in the simulation
-EMPTY = 2000  # tasks that measure what a task costs the scheduler
+EMPTY = 400  # tasks that measure what a task costs the scheduler
 LAYER = {"wq": (8192, 8192), "wk": (1024, 8192), "wv": (1024, 8192), "wo": (8192, 8192), "w1": (28672, 8192)}
 LAYER |= {"w3": (28672, 8192), "w2": (8192, 28672), "attention_norm": (8192,), "ffn_norm": (8192,)}
 
@@ -114,7 +114,7 @@ def rest(seconds: float, request: bytes, result: int) -> bytes:
 def simulated(count: int, tasks: Sequence[Recorded]) -> float:
     """Seconds in which dask's scheduler has so many workers do tasks, after all are connected."""
     with (
-        dask.config.set({"distributed.admin.tick.limit": "1h"}),
+        dask.config.set(CONFIG),
         LocalCluster(
             n_workers=count, threads_per_worker=1, processes=False, protocol="tcp", memory_limit=0, silence_logs=50,
             dashboard_address="127.0.0.1:0", scheduler_kwargs={"dashboard": False},
