@@ -58,6 +58,20 @@ def test_bytes_do_not_depend_on_the_cap(tmp_path: Path, tag: str, fed: bool) -> 
     assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1
 
 
+def test_what_fits_one_thread_is_not_refused_for_want_of_more() -> None:
+    """Beside a small tensor, many threads could have tiles; the large one leaves room for few of them."""
+    arrays = {"small": np.ones((32, 32), np.float32), "large": np.ones((1000, 2048), np.float32)}
+    source = Source(
+        Path("memory"), "memory", tuple(SourceTensor.of_array(name, array) for name, array in arrays.items()), ()
+    )
+    asked = plan(source, Policy.shorthand("Q4_0"))
+    alone = Room.of(asked, Execution(threads=1)).least
+    for more in (2, 10, 40):
+        room = Room.of(asked, Execution(threads=16, memory=alone + more * MB))
+        room.refuse_unfit()
+        assert room.least <= alone + more * MB
+
+
 @pytest.mark.parametrize("tag", ENCODED)
 def test_a_tile_needs_what_it_takes(tag: str) -> None:
     """Encoding and decoding a tile are counted: more than its own arrays, and not beyond all measure."""
