@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import weakref
 from pathlib import Path
@@ -56,6 +58,19 @@ def test_bytes_do_not_depend_on_the_cap(tmp_path: Path, tag: str, fed: bool) -> 
         memory = None if cap is None else least(asked, threads) + cap
         execute(asked, tmp_path / f"{number}.bin", Execution(threads=threads, memory=memory))
     assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1
+
+
+def test_machine_code_counts_where_kept_floats_are_searched(tmp_path: Path) -> None:
+    """They are decoded, in search of NaN and infinity, and so load LLVM as those that are encoded do."""
+    np.savez(tmp_path / "large.npz", w=np.ones((1024, 512), np.float32))
+    ask = (
+        "import sys, fourcc, fourcc.errors\n"
+        "try: fourcc.convert(sys.argv[1], sys.argv[1] + '.bin', memory='40MB', threads=1)\n"
+        "except fourcc.errors.UsageError as error: least = int(str(error).split('at least ')[1].split()[0])\n"
+        "fourcc.convert(sys.argv[1], sys.argv[1] + '.bin', threads=1)\n"
+        "from fourcc.resident import peak_resident_bytes as peak; assert peak() <= least * 10**6, (peak(), least)"
+    )
+    subprocess.run([sys.executable, "-c", ask, tmp_path / "large.npz"], check=True)
 
 
 def test_what_fits_one_thread_is_not_refused_for_want_of_more() -> None:
