@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from fourcc.calibration.calibration import Calibration
     from fourcc.container.shard_files import ShardTarget
-    from fourcc.conversion.convert import Result
     from fourcc.conversion.plan import Plan
+    from fourcc.conversion.result import Result
     from fourcc.feedback.feedback import Feedback
     from fourcc.sources.source import Source
 
@@ -173,7 +173,7 @@ def _carried_out(
     planned: Plan, target: Path | ShardTarget, how: AskedExecution, *, quiet: bool
 ) -> tuple[Result, Progress]:
     """Carries out the plan, with progress and notes on the result."""
-    from fourcc.conversion.convert import execute
+    from fourcc.conversion.carrying_out import execute
 
     with Progress("converting", _source_bytes(planned), quiet=quiet) as progress, how.connected(progress) as work:
         result = execute(planned, target, work)
