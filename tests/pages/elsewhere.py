@@ -6,8 +6,6 @@ it by ``HF_ENDPOINT``. A page that names `PORT` means a port that is free here w
 
 import shutil
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -15,6 +13,7 @@ from pathlib import Path
 
 import attrs
 
+import fourcc
 from tests.hub.server import LocalHub
 
 MODEL = "org/model"
@@ -81,8 +80,7 @@ def hub_environment(address: str, cache: Path) -> dict[str, str]:
 def sharded(model: Path, folder: Path) -> Path:
     """A copy of a folder from Hugging Face, its weights in files of at most 400 kB."""
     parts = folder.with_name(f"{folder.name}-parts")
-    command = [sys.executable, "-m", "fourcc", "export", model, "-o", parts, "--shard-size", "400kB", "-q"]
-    subprocess.run(command, check=True)
+    fourcc.export(model, parts, shard_size="400kB")
     shutil.copytree(model, folder, ignore=shutil.ignore_patterns("*.safetensors"))
     for path in parts.glob("model*.safetensors*"):
         shutil.copy(path, folder)
