@@ -111,6 +111,18 @@ def resume(session: nox.Session) -> None:
 
 
 @nox.session
+def cluster(session: nox.Session) -> None:
+    """Kill workers of conversions on a cluster, and time workers beside threads; wants the extra `cluster`."""
+    session.run("python", "-m", "tests.lanes.cluster", *session.posargs)
+
+
+@nox.session
+def scaling(session: nox.Session) -> None:
+    """Record pieces of conversions, and have dask's scheduler hand them to many workers; wants the extra `cluster`."""
+    session.run("python", "-m", "tests.lanes.cluster_scaling", *session.posargs)
+
+
+@nox.session
 def decoders(session: nox.Session) -> None:
     """Make up 10,000 block decoders, and compile 1,000, which must mean the same in every way to run them."""
     session.run("python", "-m", "tests.lanes.decoders")
@@ -118,8 +130,21 @@ def decoders(session: nox.Session) -> None:
 
 @nox.session
 def large(session: nox.Session) -> None:
-    """Convert 6 GiB in bounded memory."""
-    session.run("python", "tests/lanes/large.py", "--gib", "6")
+    """Convert 6 GiB, and an embedding of 4 GiB, under a cap on memory."""
+    for asked in (["--gib", "6"], ["--gib", "6", "--mixed"], ["--gib", "1", "--feedback"], ["--embedding"]):
+        session.run("python", "tests/lanes/large.py", *asked, "--memory", "500MB", "--threads", "1,2,8")
+
+
+@nox.session
+def memory(session: nox.Session) -> None:
+    """Compare the memory of conversions, in every format, with what is predicted."""
+    session.run("python", "-m", "tests.lanes.memory", *session.posargs)
+
+
+@nox.session
+def stream(session: nox.Session) -> None:
+    """Convert 6 GiB from a hub of this machine with room for one file."""
+    session.run("python", "-m", "tests.lanes.stream", "--gib", "6")
 
 
 @nox.session

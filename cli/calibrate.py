@@ -10,7 +10,7 @@ import typer
 
 from fourcc.cli.render import json_documents, tables, terminal, units
 from fourcc.cli.render.progress import Progress
-from fourcc.cli.shared import options
+from fourcc.cli.shared import completion, options
 from fourcc.cli.shared.execution_options import AskedExecution, Cluster, Memory, Resume
 from fourcc.cli.shared.open_model import model_to_run
 
@@ -31,6 +31,15 @@ windows ended."""
 Output = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Calibration file to write.")]
 Text = Annotated[Path, typer.Option("--text", metavar="FILE", help="The text that the model reads, UTF-8.")]
 Hessian = Annotated[bool, typer.Option("--hessian", help="Also keep E[x x^T] of each matrix's inputs.")]
+NoHessianFor = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--no-feedback-for",
+        metavar="ROLE",
+        help="With --hessian: none for these roles, such as 'ffn.*'; may be repeated.",
+        autocompletion=completion.role,
+    ),
+]
 Limit = Annotated[
     int,
     typer.Option(
@@ -51,6 +60,7 @@ def calibrate(  # noqa: PLR0913 - one an option
     text: Text,
     output: Output,
     hessian: Hessian = False,
+    no_feedback_for: NoHessianFor = None,
     parted: options.Documents = False,
     limit: Limit = 0,
     context: options.WindowContext = 0,
@@ -70,7 +80,7 @@ def calibrate(  # noqa: PLR0913 - one an option
     """
     from fourcc.calibration.calibrating import Request, carry_out
 
-    asked = Request(source, text, hessian, parted, limit, context, merge, tokenizer)
+    asked = Request(source, text, hessian, parted, limit, context, merge, tokenizer, tuple(no_feedback_for or ()))
     how = AskedExecution(threads=threads, memory=memory, resume=resume, force=force, cluster=cluster)
     target = asked.target(output, force=force, resume=resume)
     with ExitStack() as stack:

@@ -16,7 +16,7 @@ from fourcc.cli.shared.budget_options import ConversionOptions
 from fourcc.cli.shared.execution_options import AskedExecution, Cluster, Memory, Resume
 from fourcc.cli.shared.feedback_options import feedback_of
 from fourcc.cli.shared.policy_options import rules_of
-from fourcc.cli.shared.reach_options import Stream, reach_of
+from fourcc.cli.shared.transfer_options import Stream, opened_to_write
 from fourcc.errors import UsageError
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ def convert(  # noqa: PLR0913 - one an option
     pre: options.Pre = None,
     feedback: options.Feedback = None,
     damping: options.Damping = None,
+    no_feedback_for: options.NoFeedbackFor = None,
     shard: options.ShardSize = None,
     dry_run: options.DryRun = False,
     stream: Stream = False,
@@ -85,8 +86,11 @@ def convert(  # noqa: PLR0913 - one an option
     Each tensor is stored in the format that a policy gives it.
     """
     asked = budget_options.AskedBudget(budget, text, tags, pins, documents)
-    rules = _AskedRules(policy, recipe, formats, calibration, activations, include, exclude, pre)
+    rules = _AskedRules(policy, recipe, formats, calibration, activations, include, exclude, no_feedback_for, pre)
     how = AskedExecution(threads=threads, memory=memory, resume=resume, force=force, cluster=cluster, stream=stream)
+    if stream and cluster is not None:
+        hint = "Without --stream each machine downloads the model into its cache."
+        raise UsageError("--stream and --cluster exclude each other", hint=hint)
     asked.check(rules.given | how.beyond_one_run | {"--dry-run": dry_run})
     work = ConversionOptions(source, output, tokenizer, feedback, damping, shard, dry_run, how, quiet, as_json)
     return _by_rules(rules, work) if budget is None else _to_budget(asked, work)
@@ -103,12 +107,13 @@ class _AskedRules:
     activations: Literal["static"] | None
     include: list[str] | None
     exclude: list[str] | None
+    no_feedback_for: list[str] | None
     pre: str | None
 
     @property
     def given(self) -> dict[str, object]:
         """The options by their names."""
-        named = {f"--{name}": value for name, value in attrs.asdict(self).items()}
+        named = {f"--{name.replace('_', '-')}": value for name, value in attrs.asdict(self).items()}
         return {"--format": named.pop("--formats"), **named}
 
     def planned(self, opened: Source, settings: Feedback | None) -> Plan:
@@ -124,6 +129,7 @@ class _AskedRules:
             exclude=self.exclude or (),
             calibration=_opened(self.calibration),
             feedback=settings,
+            no_feedback_for=self.no_feedback_for or (),
             activations=self.activations,
         )
         planned.refuse_unmet()
@@ -146,12 +152,11 @@ def _by_rules(rules: _AskedRules, work: ConversionOptions) -> None:
     """Converts by a policy, or shows what it would do."""
     from fourcc.container.shard_files import check_model_output
     from fourcc.files.write import check_name
-    from fourcc.sources import open_source
 
     settings, output = feedback_of(work.feedback, work.damping), work.output
     check_name(output)
-    reach = reach_of(work.source, output, stream=work.how.stream, dry_run=work.dry_run)
-    with open_source(work.source, work.tokenizer, reach) as opened:
+    way = {"stream": work.how.stream, "dry_run": work.dry_run}
+    with opened_to_write(work.source, work.tokenizer, output, **way) as opened:
         planned = rules.planned(opened, settings)
         terminal.notes(planned.notes, quiet=work.quiet)
         if work.dry_run:

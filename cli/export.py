@@ -13,7 +13,7 @@ from fourcc.cli.render.progress import Progress
 from fourcc.cli.shared import completion, options
 from fourcc.cli.shared.execution_options import AskedExecution, Memory, Resume
 from fourcc.cli.shared.policy_options import rules_of
-from fourcc.cli.shared.reach_options import Stream, reach_of
+from fourcc.cli.shared.transfer_options import Stream, opened_to_write
 from fourcc.errors import UsageError
 
 if TYPE_CHECKING:
@@ -92,11 +92,9 @@ def export(  # noqa: PLR0913 - one an option
     """Export a model to GGUF, safetensors or llama2.c."""
     from fourcc.exporters.export import plan_export
     from fourcc.exporters.forced_pre import with_pre
-    from fourcc.sources import open_source
 
     rules, kind = _asked(output, to, shard, policy, formats, recipe)
-    reach = reach_of(source, output, stream=stream, dry_run=dry_run)
-    with open_source(source, tokenizer, reach) as came:
+    with opened_to_write(source, tokenizer, output, stream=stream, dry_run=dry_run) as came:
         opened = with_pre(came, pre)
         terminal.notes(opened.notes, quiet=quiet)
         planned = plan_export(opened, kind, rules, include or (), exclude or (), instead=instead or "", group=group)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fourcc.cli.render import plan_table, quantize_tables, terminal
 from fourcc.cli.shared import budget_options, completion, options
 from fourcc.cli.shared.budget_options import BudgetStages
-from fourcc.cli.shared.execution_options import AskedExecution, Resume
+from fourcc.cli.shared.execution_options import AskedExecution, Memory, Resume
 from fourcc.cli.shared.feedback_options import feedback_choice
 from fourcc.errors import UsageError
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fourcc.feedback.feedback import Feedback
     from fourcc.quantizing.container import Container
     from fourcc.quantizing.request import Quantization
+    from fourcc.quantizing.result import Quantized
     from fourcc.quantizing.work import QuantizationWork
 
 EPILOG = """\b
@@ -97,12 +98,14 @@ def quantize(  # noqa: PLR0913 - one an option
     pins: budget_options.Pins = None,
     feedback: options.Feedback = None,
     damping: options.Damping = None,
+    no_feedback_for: options.NoFeedbackFor = None,
     to: To = None,
     instead: As = None,
     shard: options.ShardSize = None,
     tokenizer: options.Tokenizer = None,
     pre: options.Pre = None,
     dry_run: options.DryRun = False,
+    memory: Memory = None,
     resume: Resume = False,
     force: options.Force = False,
     threads: options.Threads = None,
@@ -113,8 +116,8 @@ def quantize(  # noqa: PLR0913 - one an option
     from fourcc.quantizing.work import QuantizationMeans, opened_work
 
     given = {"format": formats, "recipe": recipe, "policy": policy, "size": size, "budget": budget}
-    choice = feedback_choice(feedback, damping)
-    asked = _request(given, calibration, text, tags, pins, choice, documents=documents, instead=instead or "")
+    further = {"documents": documents, "instead": instead or "", "no_feedback_for": tuple(no_feedback_for or ())}
+    asked = _request(given, calibration, text, tags, pins, feedback_choice(feedback, damping), further, memory)
     container = _container(output, asked, to, shard, dry_run=dry_run)
     with ExitStack() as stack:
         stages = BudgetStages(stack, quiet=quiet)
@@ -123,20 +126,20 @@ def quantize(  # noqa: PLR0913 - one an option
         return _show(work, quiet=quiet, as_json=as_json) if dry_run else _do(work, stages, force, quiet, as_json)
 
 
-def _request(  # noqa: PLR0913 - the options
+def _request(  # noqa: PLR0913, PLR0917 - the options
     given: Mapping[str, object],
     calibration: Path | None,
     text: Path | None,
     tags: str | None,
     pins: list[str] | None,
     feedback: str | Feedback | None,
-    *,
-    documents: bool,
-    instead: str,
+    further: Mapping[str, Any],
+    memory: str | None,
 ) -> Quantization:
     """The request that the options make. Raises UsageError where they contradict each other."""
     from fourcc.calibration.pins import as_pins
     from fourcc.calibration.reading import open_calibration
+    from fourcc.policy.amounts import memory_cap
     from fourcc.quantizing.request import Quantization, feedback_for, rules_or_budget
 
     rules, budget = rules_or_budget(given, "--")
@@ -148,8 +151,8 @@ def _request(  # noqa: PLR0913 - the options
         tags,
         as_pins(pins or ()),
         feedback_for(feedback, budget),
-        documents,
-        instead,
+        memory=memory_cap(memory, "--memory"),
+        **further,
     )
     asked.check("--")
     return asked
@@ -174,7 +177,9 @@ def _show(work: QuantizationWork, *, quiet: bool, as_json: bool) -> None:
     planned, notes = work.shown()
     terminal.notes(notes, quiet=quiet)
     output = Path(work.container.spelled) if work.container.spelled else None
-    plan_table.show(planned, AskedExecution(threads=work.means.threads).forecast(planned, output), as_json=as_json)
+    cap = None if work.asked.memory is None else str(work.asked.memory)
+    how = AskedExecution(threads=work.means.threads, memory=cap)
+    plan_table.show(planned, how.forecast(planned, output), as_json=as_json)
 
 
 def _do(work: QuantizationWork, stages: BudgetStages, force: bool, quiet: bool, as_json: bool) -> None:  # noqa: FBT001 - flags of the command
@@ -183,6 +188,12 @@ def _do(work: QuantizationWork, stages: BudgetStages, force: bool, quiet: bool, 
     stages.clear()
     terminal.notes(made.notes, quiet=quiet)
     if as_json:
-        quantize_tables.show_document(work.container.spelled, made)
+        quantize_tables.show_document(_written(work, made), made)
     elif not quiet:
-        quantize_tables.show(work.container.spelled, made)
+        quantize_tables.show(_written(work, made), made)
+
+
+def _written(work: QuantizationWork, made: Quantized) -> str:
+    """The output as the user spelled it; of shards, their list or the first."""
+    output = work.container.output
+    return work.container.spelled if made.path.name == output.name else str(output.with_name(made.path.name))

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from fourcc.cli.shared import completion, options, serving
-from fourcc.cli.shared.reach_options import by_ranges
+from fourcc.cli.shared.transfer_options import by_ranges
 from fourcc.errors import UsageError
 
 EPILOG = """\b

@@ -39,7 +39,8 @@ def verify(file: options.Model, *, quiet: options.Quiet = False, as_json: option
     from fourcc.container import verify as container
 
     _refuse_other(file)
-    size, done = container.size_on_disk(file), 0
+    files, done = container.files_on_disk(file), 0
+    size = sum(each.stat().st_size for each in files)
     damages: list[Damage] = []
     with Progress("verifying", size, quiet=quiet) as progress:
 
@@ -58,7 +59,8 @@ def verify(file: options.Model, *, quiet: options.Quiet = False, as_json: option
     elif not quiet:
         summary = f"{len(damages)} damaged place{'s' * (len(damages) != 1)}" if damages else "no damage"
         style = "red" if damages else "green"
-        tables.paragraph(f"{file}: {units.plain_bytes(size)}, {summary}", style=(style,))
+        shards = f"{len(files)} shards, " if len(files) > 1 else ""
+        tables.paragraph(f"{file}: {shards}{units.plain_bytes(size)}, {summary}", style=(style,))
     if damages:
         raise typer.Exit(1)
 

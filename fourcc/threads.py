@@ -97,7 +97,7 @@ class Once(Generic[T]):
     """
 
     def __init__(self, make: Callable[[], T]) -> None:
-        self._make = make
+        self._make: Callable[[], T] | None = make
         self._lock = Lock()
         self._values: list[T] = []
         self._error: BaseException | None = None
@@ -107,10 +107,12 @@ class Once(Generic[T]):
         with self._lock:
             if self._error is not None:
                 raise self._error
-            if not self._values:
+            if self._make is not None:
                 try:
                     self._values.append(self._make())
                 except BaseException as error:
                     self._error = error
                     raise
+                finally:
+                    self._make = None  # lets go of what it was made from
             return self._values[0]

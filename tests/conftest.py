@@ -52,6 +52,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         return
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    os.environ["HF_HUB_OFFLINE"] = "1"  # a name that no file has is asked of no hub, but in tests/hub of its own
     if sys.dont_write_bytecode and "PYTHONPYCACHEPREFIX" not in os.environ:
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         os.environ["PYTHONPYCACHEPREFIX"] = str(BYTECODE)

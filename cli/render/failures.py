@@ -83,7 +83,7 @@ def traceback_of(error: BaseException) -> str:
 
 
 def _known(error: FourccError) -> Failure:
-    names = ("file", "tensor", "offset", "found", "expected", "hint")
+    names = ("file", "tensor", "offset", "found", "expected", "hint", "worker")
     fields: dict[str, object] = {name: _plain(getattr(error, name)) for name in names}
     message, details = str(error), list[str]()
     if isinstance(error, PolicyError):

@@ -85,7 +85,8 @@ class Progress:
 
     def clear(self) -> None:
         """Removes the line from the terminal, so that another one can be written."""
-        terminal.on_the_way = None
+        if terminal.on_the_way == self.clear:  # another line may be in the way, such as that of a download
+            terminal.on_the_way = None
         if self._drawn:
             self._write(self._erasing(terminal.width(sys.stderr)))
             self._drawn = 0

@@ -225,7 +225,10 @@ def _roles() -> Iterator[str]:
 
 
 def _tensors(source: Path) -> Iterable[str]:
+    """Names of the tensors of a file; of a model on a hub none, since a press of a key asks no network."""
     from fourcc.models.opening import open_to_look
 
+    if not source.exists():
+        return []
     with closing(open_to_look(source)) as opened:
         return list(opened)

@@ -32,21 +32,6 @@ Cluster = Annotated[
 ]
 
 
-def memory_bytes(text: str | None) -> int | None:
-    """The bytes that ``--memory`` spells; None where it is not given. Raises UsageError."""
-    from fourcc.policy.amounts import amount
-
-    if text is None:
-        return None
-    try:
-        number = int(amount(text))
-    except ValueError as error:
-        raise UsageError("no amount of memory is spelled so", found=repr(text), expected="2GB, 500MB, 2GiB") from error
-    if number < 1:
-        raise UsageError("bad value of --memory", found=text, expected="at least a byte")
-    return number
-
-
 @attrs.frozen(kw_only=True)
 class AskedExecution:
     """The options of how work is carried out, as they were given."""
@@ -66,11 +51,18 @@ class AskedExecution:
 
     def execution(self, progress: OnProgress | None) -> Execution:
         """How the work is carried out on this machine. Raises UsageError for an option that is wrong."""
+        from fourcc.cluster.connection import check_address
         from fourcc.execution import Execution
+        from fourcc.policy.amounts import memory_cap
 
+        if self.cluster is not None:
+            check_address(self.cluster)
+            if self.stream:
+                what = "--stream has one file of the model at a time, and workers need all of them"
+                raise UsageError(what, hint="Leave out --stream; the hub's cache lies where all workers see it.")
         return Execution(
             threads=self.threads,
-            memory=memory_bytes(self.memory),
+            memory=memory_cap(self.memory, "--memory"),
             resume=self.resume,
             anew=self.force,
             progress=progress,

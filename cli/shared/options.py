@@ -22,7 +22,7 @@ Source = Annotated[
         help="A model: folder or file of safetensors, GGUF, llama2.c, npz or ggjt, a model.bin, or ORG/NAME on a hub.",
     ),
 ]
-Model = Annotated[Path, typer.Argument(metavar="FILE", help="A model.bin.")]
+Model = Annotated[Path, typer.Argument(metavar="FILE", help="A model.bin, whole or in shards.")]
 Include = Annotated[
     list[str] | None,
     typer.Option(
@@ -93,6 +93,15 @@ Feedback = Annotated[
 ]
 Damping = Annotated[
     float | None, typer.Option("--damping", metavar="D", help="With --feedback: above 0, at most 1.  [default: 0.01]")
+]
+NoFeedbackFor = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--no-feedback-for",
+        metavar="ROLE",
+        help="With --feedback: not for tensors of these roles, such as 'ffn.*'; may be repeated.",
+        autocompletion=completion.role,
+    ),
 ]
 StaticActivations = Annotated[
     Literal["static"] | None,

@@ -9,7 +9,7 @@ _TALK = "`fourcc run MODEL -m chat` talks with a model"
 _WRITE = "`fourcc run MODEL --prompt TEXT` writes a text"
 _MEASURE = "`fourcc eval MODEL --text FILE` measures perplexity, with --reference MODEL also KL divergence"
 _SERVE = "fourcc runs no server; `fourcc run MODEL --json` gives events, one a line, to another program"
-_FETCH = "fourcc reads files of this machine: download the model with its hub's tool, then name its folder or file"
+_FETCH = "every command takes a model of a hub by its name, such as `fourcc inspect hf://org/name`"
 _QUANTIZE = "`fourcc quantize SRC -o x.gguf --recipe Q4_K_M` makes a smaller model"
 _WEIGH = "`fourcc calibrate MODEL --text FILE -o model.calib` makes what is elsewhere an importance matrix"
 

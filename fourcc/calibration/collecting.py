@@ -7,6 +7,7 @@ ran which batch, or how often the work was interrupted.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from functools import partial
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from fourcc.models.transformer import Transformer
     from fourcc.models.weights import Inputs
     from fourcc.models.weights_in_turn import NetworkInTurn
+
+
+_log = logging.getLogger(__name__)
 
 
 class RunsBatches(Protocol):
@@ -184,6 +188,7 @@ class _Run:
         """Notes that the next unit is done; what a layer leaves is flushed before."""
         if self._next % len(self._plan.batches) + 1 == len(self._plan.batches):
             self._file.flush()
+        _log.info("%s is done", self._plan.key(self._next))
         self._out.add(self._plan.key(self._next), {"states": states, "sums": self._digests})
         self._next, self._digests = self._next + 1, []
 

@@ -14,7 +14,6 @@ from fourcc.calibration.collector import Collector, InputSums
 from fourcc.models.window_batches import Batch
 
 if TYPE_CHECKING:
-    from fourcc.arrays import Floats
     from fourcc.calibration.partial_file import WindowStates
     from fourcc.models.staged import StagedNetwork
     from fourcc.models.weights import Inputs
@@ -65,6 +64,8 @@ def run_batch(
         InputError: an input is not finite, or the states before the layer are not those that were kept.
     """
     run = _BatchRun(staged, states, unit)
+    if not unit.layer:
+        run.embed()
     for number, inputs in enumerate(unit.passes, 1):
         collector = Collector(inputs, staged.threads, hessians=unit.hessians)
         for tokens in run.windows(collector):
@@ -88,7 +89,8 @@ class _BatchRun:
         read, written = xxh3_128(), xxh3_128()
         token, layer = self.unit.batch.token, self.unit.layer
         for index, window in enumerate(self.unit.batch.windows, self.unit.batch.number):
-            before = self._before(window.tokens, token, read)
+            before = self.states.before(layer, token, len(window.tokens))
+            read.update(before.view(np.uint8).data)
             observe = partial(collector.observe, index)
             if layer == self.staged.layers:
                 self.staged.show_classified(before, observe)
@@ -101,13 +103,12 @@ class _BatchRun:
             raise self.states.other_states(layer)
         self.after = written.hexdigest()
 
-    def _before(self, tokens: Sequence[int], token: int, digest: xxh3_128) -> Floats:
-        """The states of a window before the layer, float32 (tokens, width)."""
-        if not self.unit.layer:
-            return self.staged.embed(tokens)
-        states = self.states.before(self.unit.layer, token, len(tokens))
-        digest.update(states.view(np.uint8).data)
-        return states
+    def embed(self) -> None:
+        """Keeps the states before the first layer, of all windows, so that its weights need not take turns with it."""
+        token = self.unit.batch.token
+        for window in self.unit.batch.windows:
+            self.states.put_after(-1, token, self.staged.embed(window.tokens))
+            token += len(window.tokens)
 
 
 def passes_of(inputs: Sequence[Inputs], hessians: frozenset[str], room: int | None) -> tuple[tuple[Inputs, ...], ...]:

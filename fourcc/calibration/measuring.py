@@ -11,6 +11,7 @@ lost when the process ends.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from fourcc.calibration.product_timer import ProductTimer
     from fourcc.calibration.units import PlannedUnit
 
+_log = logging.getLogger(__name__)
 UnitOption = tuple["PlannedUnit", int]  # a unit, and the index of one of its options
 EncodedOptions = Mapping[int, EncodedOption]  # by index; those that cannot hold the weights are left out
 
@@ -140,6 +142,7 @@ class Measuring:
             if encoded_key(unit, at) not in self.notes.done
         ]
         for (unit, at), found in self.measures.encoded(missing):
+            _log.info("%s: encoded", encoded_key(unit, at))
             record = {"fits": False} if found is None else attrs.asdict(found)
             self.notes.add(encoded_key(unit, at), record)
         noted = {unit.name: noted_options(unit, self.notes) for unit in group}
@@ -152,6 +155,7 @@ class Measuring:
         """Runs the network with options whose damage is not known."""
         missing = [(unit, at) for unit, at in chosen if damage_key(unit, at) not in self.notes.done]
         for (unit, at), damage in self.measures.damages(missing):
+            _log.info("%s: %g nats a token", damage_key(unit, at), damage)
             self.notes.add(damage_key(unit, at), {"kld": damage})
 
     def _costs(self, unit: PlannedUnit, encoded: EncodedOptions, chosen: Sequence[int]) -> Unit:

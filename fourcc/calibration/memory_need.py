@@ -6,6 +6,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+import attrs
+
 from fourcc.calibration.layer_batches import hessian_bytes
 from fourcc.calibration.running_sums import sums_bytes
 from fourcc.errors import UsageError, listed
@@ -14,8 +16,10 @@ from fourcc.naming import roles
 from fourcc.resident import give_back_freed_arrays, resident_bytes
 
 if TYPE_CHECKING:
+    from fourcc.calibration.units import PlannedUnit
     from fourcc.models.model import Model
     from fourcc.models.weights import Inputs
+    from fourcc.models.windows import Cut
 
 MB = 10**6
 RUNNING = 24 * MB  # modules that are imported on the way, and small objects
@@ -53,6 +57,60 @@ def hessian_room(
     if unfit:
         raise _unfit_hessians(unfit, fixed, hessians, cap)
     return cap - fixed
+
+
+@attrs.frozen
+class MeasuringRoom:
+    """The room of a measurement under a cap.
+
+    Attributes:
+        in_turn: whether the stages of the network have their weights in memory in turn.
+        kept_bytes: for probabilities of the original.
+    """
+
+    in_turn: bool
+    kept_bytes: int
+
+
+def measuring_room(model: Model, text: Cut, units: Sequence[PlannedUnit], *, feedback: bool, cap: int) -> MeasuringRoom:
+    """The room of a measurement.
+
+    Args:
+        model: the original.
+        text: that it reads.
+        units: that are measured.
+        feedback: whether encoders factor Hessians.
+        cap: bytes of resident memory that this process may take.
+
+    Raises:
+        UsageError: the model does not fit the cap, or a unit; the message names it.
+    """
+    give_back_freed_arrays()
+    need = stage_need(model, text.protocol.context)
+    tokens, longest = text.scored + len(text.windows), max(len(window.tokens) for window in text.windows)
+    logits = 32 * longest * model.sizes.vocab_size  # float32 twice, and float64 three times
+    states = 12 * tokens * model.sizes.dim  # after the last layer, of the stage, and the classifier's inputs
+    fixed = base_bytes() + need.activations + logits + states
+    units_need = {unit.name: _unit_bytes(unit, tokens, feedback=feedback) for unit in units}
+    name = max(units_need, key=lambda name: units_need[name])
+    if fixed + need.weights > cap:
+        raise _too_little(need.stage, fixed + need.weights + units_need[name], cap)
+    fixed += units_need[name]
+    if fixed + need.weights > cap:
+        what = f"measuring {name!r} does not fit the cap on memory"
+        expected, hint = f"at least {_size(fixed + need.weights)}", "Raise --memory, or measure fewer --tokens."
+        raise UsageError(what, found=f"--memory of {_size(cap)}", expected=expected, hint=hint)
+    in_turn = fixed + need.every > cap
+    return MeasuringRoom(in_turn, cap - fixed - (need.weights if in_turn else need.every))
+
+
+def _unit_bytes(unit: PlannedUnit, tokens: int, *, feedback: bool) -> int:
+    """Bytes of a unit: weights, one option encoded and decoded, outputs of the original, inputs twice, a factor."""
+    cols = [tensor.shape[-1] for tensor in unit.tensors]
+    rows = sum(tensor.shape[0] for tensor in unit.tensors)
+    inputs = 8 * tokens * 4 * max(cols)  # of all matrices of a layer: of most they are as wide
+    factor = 28 * max(cols) ** 2 if feedback and not unit.looked_up else 0
+    return 16 * unit.weights + 4 * tokens * rows + inputs + factor
 
 
 def _too_little(stage: str, needed: int, cap: int) -> UsageError:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from xxhash import xxh3_128
 
+from fourcc.files.mapped import let_go
 from fourcc.geometry import split_shape
 from fourcc.tiles import tile_bounds
 
@@ -47,4 +48,5 @@ def _parts(tensor: SourceTensor) -> dict[str, str]:
             for part in fmt.parts:
                 if not first or part.rows is not None:  # one of the whole matrix comes with every run of rows
                     sums[part.name].update(np.ascontiguousarray(parts[part.name]).data)
+                    let_go(parts[part.name])
     return {name: each.hexdigest() for name, each in sums.items()}

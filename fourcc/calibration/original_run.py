@@ -55,6 +55,7 @@ class OriginalRun:
         windows: the measuring text.
         vocabulary: number of tokens; further rows of the classifier are padding.
         report: called with the number of stages just run, over all windows.
+        kept_bytes: of probabilities at most; None: `KEPT_BYTES`.
 
     Attributes:
         stage: the layer whose inputs are known; `EMBEDDED` before the first, the number of layers after the last.
@@ -67,11 +68,13 @@ class OriginalRun:
         windows: Sequence[Window],
         vocabulary: int,
         report: Callable[[int], None] = lambda stages: None,  # noqa: ARG005 - a call that does nothing
+        kept_bytes: int | None = None,
     ) -> None:
+        self._room = KEPT_BYTES if kept_bytes is None else min(kept_bytes, KEPT_BYTES)
         self._network, self._windows, self._vocabulary, self._report = network, windows, vocabulary, report
         self._kept: dict[int, Doubles] = {}
         watched = WatchedInputs()
-        self._ends = [self._states(window, EMBEDDED, None, {}) for window in windows]
+        self._ends = self._after_layers(EMBEDDED, [], {})
         self._keep_probabilities(watched)
         self._classified = watched.by_name()
         self.stage, self.inputs = EMBEDDED, self._classified
@@ -126,7 +129,8 @@ class OriginalRun:
         Raises:
             InputError: the changed network gives numbers that are not finite.
         """
-        found = [self._of_window(number, replaced) for number in range(len(self._windows))]
+        ends = self._after_layers(self.stage, self._hidden, replaced)
+        found = [self._of_window(number, end, replaced) for number, end in enumerate(ends)]
         self._report(self.stages_left)
         return fsum(value for each in found for value in each) / sum(map(len, found))
 
@@ -137,13 +141,9 @@ class OriginalRun:
 
     # -- one window
 
-    def _of_window(self, number: int, replaced: Mapping[str, Packed]) -> Doubles:
-        """KL divergences of a window's scored tokens, float64 (scored,)."""
-        window = self._windows[number]
-        begin = None if self.stage == EMBEDDED else self._hidden[number]
-        mine = self._scored(
-            window, self._network.logits(self._states(window, self.stage, begin, replaced), replaced=replaced)
-        )
+    def _of_window(self, number: int, end: Floats, replaced: Mapping[str, Packed]) -> Doubles:
+        """KL divergences of a window's scored tokens, float64 (scored,), from its states after the last layer."""
+        mine = self._scored(self._windows[number], self._network.logits(end, replaced=replaced))
         if not np.isfinite(mine).all():
             names = ", ".join(replaced)
             raise InputError(
@@ -153,12 +153,15 @@ class OriginalRun:
         runs = slices(len(mine), self._vocabulary)
         return np.concatenate([divergences(reference[rows], log_softmax(mine[rows])) for rows in runs])
 
-    def _states(self, window: Window, stage: int, hidden: Floats | None, replaced: Mapping[str, Packed]) -> Floats:
-        """The states after the last layer, float32 (tokens, width), from those before a layer."""
-        if hidden is None:
-            hidden = self._network.embed(window.tokens[:-1], replaced=replaced)
+    def _after_layers(self, stage: int, hidden: list[Floats], replaced: Mapping[str, Packed]) -> list[Floats]:
+        """The states of all windows after the last layer, float32 (tokens, width) each, from those before a layer.
+
+        One layer after the other, so that the weights of one at a time have to be in memory.
+        """
+        if stage == EMBEDDED:
+            hidden = [self._network.embed(window.tokens[:-1], replaced=replaced) for window in self._windows]
         for layer in range(max(stage, 0), self.layers):
-            hidden = self._network.layer(layer, hidden, replaced=replaced)
+            hidden = [self._network.layer(layer, each, replaced=replaced) for each in hidden]
         return hidden
 
     def _scored(self, window: Window, logits: Floats) -> Floats:
@@ -166,7 +169,7 @@ class OriginalRun:
         return logits[window.first - 1 :, : self._vocabulary]
 
     def _keep_probabilities(self, watched: WatchedInputs) -> None:
-        room = KEPT_BYTES
+        room = self._room
         for number, (window, end) in enumerate(zip(self._windows, self._ends, strict=True)):
             logits = self._scored(window, self._network.logits(end, observe=watched))
             if not np.isfinite(logits).all():

@@ -120,7 +120,7 @@ class WindowStates:
         return 2 * self._slot
 
     def before(self, layer: int, token: int, count: int) -> Floats:
-        """The states of some tokens before a layer that is not the first, float32 (count, width).
+        """The states of some tokens before a layer, float32 (count, width).
 
         Raises:
             InputError: the file ends too early.
@@ -131,7 +131,7 @@ class WindowStates:
         return np.frombuffer(data, "<f4").reshape(count, -1)
 
     def put_after(self, layer: int, token: int, states: Floats) -> memoryview:
-        """Keeps the states of some tokens after a layer, float32 (n, width); returns their bytes."""
+        """Keeps states after a layer (-1: the embedding) from a token on, float32 (n, width); returns their bytes."""
         data = np.ascontiguousarray(states, "<f4").reshape(-1).view(np.uint8).data
         self._file.write_at(self._at(layer + 1, token), data)
         return data

@@ -26,6 +26,7 @@ from fourcc.calibration.measuring import (
     steps_to_do,
     unit_seconds,
 )
+from fourcc.calibration.memory_need import MeasuringRoom, measuring_room
 from fourcc.calibration.model_digest import model_digest
 from fourcc.calibration.original_run import OriginalRun
 from fourcc.calibration.product_timer import ProductTimer
@@ -42,6 +43,7 @@ from fourcc.models.staged import StagedNetwork
 from fourcc.models.stored_network import Spread
 from fourcc.models.text_files import as_text
 from fourcc.models.tokenizers.tokenizer import in_use
+from fourcc.models.weights_in_turn import NetworkInTurn
 from fourcc.models.windows import Cut, Protocol, cut
 from fourcc.progress import OnProgress, counter
 
@@ -206,16 +208,17 @@ class Session:
     def _measuring(self, units: Sequence[PlannedUnit], notes: Notes, text: Cut, how: Execution) -> Iterator[Measuring]:
         """What measures units, here or on the workers of an executor."""
         weights, direct = sum(unit.weights for unit in units), self.wanted.direct
-        layers = architecture_of(self.model).n_layers
+        layers, room = architecture_of(self.model).n_layers, self._room(units, text, how.memory)
         if how.executor is None:
             pending = [unit for unit in units if not is_measured(unit, notes, direct=direct)]
             stages = StageCounter(stages_to_run(pending, layers, direct=direct), how.progress)
             setting = EncodingSetting(self.wanted.feedback, weights, self.threads)
-            measurer = UnitMeasurer(partial(self._original, text, stages), self._aids(), setting)
+            original = partial(self._original, text, stages, room)
+            measurer = UnitMeasurer(original, self._aids(), setting, sparing=room is not None)
             timed = partial(unit_seconds, measurer, ProductTimer(self.threads)) if self.wanted.seconds else None
             yield Measuring(MeasuredHere(measurer, layers, stages.begin), notes, direct, timed)
             return
-        spread = self._spread(text, how)
+        spread = self._spread(text, how, in_turn=room is not None and room.in_turn)
         known = None if self.calibration is None else str(self.calibration.path.absolute())
         vocabulary = in_use(self.model.tokenizer, architecture_of(self.model).vocab_size)
         request = MeasuringRequest(spread.networks[0], text.windows, vocabulary, known, self.wanted.feedback, weights)
@@ -223,7 +226,7 @@ class Session:
         with Workers(how.executor, spread.conditions) as workers:
             yield Measuring(SpreadOptions(workers, request, layers, lambda name: count(name, 1)), notes, direct)
 
-    def _spread(self, text: Cut, how: Execution) -> Spread:
+    def _spread(self, text: Cut, how: Execution, *, in_turn: bool) -> Spread:
         """What workers need. Raises UsageError where the time of products is asked for, too."""
         if self.wanted.seconds:
             hint = "Measure them on one machine, without --cluster."
@@ -231,12 +234,23 @@ class Session:
         files = [] if self.calibration is None else [self.calibration.path]
         tags = [option.format.tag for option in (*self.wanted.options, *self.wanted.spare)]
         context = text.protocol.context
-        return Spread.of([self.source.path], context, how.threads, files=files, tags=tags)
+        return Spread.of([self.source.path], context, how.threads, files=files, tags=tags, in_turn=in_turn)
 
-    def _original(self, text: Cut, stages: StageCounter) -> OriginalRun:
+    def _room(self, units: Sequence[PlannedUnit], text: Cut, cap: int | None) -> MeasuringRoom | None:
+        """The room under a cap on memory; None: there is none."""
+        if cap is None:
+            return None
+        return measuring_room(self.model, text, units, feedback=self.wanted.feedback is not None, cap=cap)
+
+    def _original(self, text: Cut, stages: StageCounter, room: MeasuringRoom | None) -> OriginalRun:
         """The original on the measuring text."""
-        network = StagedNetwork(self.model.network(text.protocol.context, self.threads))
-        return OriginalRun(network, text.windows, in_use(self.model.tokenizer, network.vocab_size), stages)
+        context = text.protocol.context
+        turned = room is not None and room.in_turn
+        network = (
+            NetworkInTurn(self.model, context, self.threads) if turned else self.model.network(context, self.threads)
+        )
+        staged, kept = StagedNetwork(network), None if room is None else room.kept_bytes
+        return OriginalRun(staged, text.windows, in_use(self.model.tokenizer, staged.vocab_size), stages, kept)
 
     def _aids(self) -> Mapping[str, Aids]:
         """The calibration data of each tensor."""

@@ -40,6 +40,8 @@ class MeasuringRequest:
         calibration: the file; None: there is none.
         feedback: of encoders; None: none.
         weights: of all units together.
+        kept_bytes: under a cap on memory, those for probabilities of the original; options are then encoded one after
+            the other. None: there is no cap.
     """
 
     network: StoredNetwork
@@ -48,6 +50,7 @@ class MeasuringRequest:
     calibration: str | None
     feedback: Feedback | None
     weights: int
+    kept_bytes: int | None = None
 
 
 @attrs.frozen
@@ -155,8 +158,8 @@ def _measurer(request: MeasuringRequest) -> UnitMeasurer:
     setting = EncodingSetting(request.feedback, request.weights, threads)
     known = None if request.calibration is None else open_calibration(Path(request.calibration))
     aids = {} if known is None else known.aids(_source(request.network), hessian=True)
-    return UnitMeasurer(lambda: _original(request), aids, setting)
+    return UnitMeasurer(lambda: _original(request), aids, setting, sparing=request.kept_bytes is not None)
 
 
 def _original(request: MeasuringRequest) -> OriginalRun:
-    return OriginalRun(request.network.staged, request.windows, request.vocabulary)
+    return OriginalRun(request.network.staged, request.windows, request.vocabulary, kept_bytes=request.kept_bytes)

@@ -18,6 +18,7 @@ from fourcc.calibration.original_run import OriginalRun
 from fourcc.calibration.output_comparison import OutputComparison
 from fourcc.compute import pack_decoded
 from fourcc.errors import NumericError
+from fourcc.files.mapped import let_go
 from fourcc.format import Aids
 from fourcc.matrix_encoder import refuse_nonfinite
 from fourcc.qmatrix import QMatrix
@@ -55,11 +56,16 @@ class _UnitInHand:
             weights = np.ascontiguousarray(tensor.decode(), np.float32)  # (rows, cols)
             refuse_nonfinite([(0, weights)], tensor=tensor.name, hint="The model's weights are damaged.")
             self.weights[tensor.name] = weights
-        self.compare = {name: Once(partial(self._comparison, name, run, threads)) for name in self.weights}
+            for part in tensor.read(0, 0, 1).values():
+                let_go(part)
+        self.compare = {
+            name: Once(partial(_comparison, name, weights, run, threads)) for name, weights in self.weights.items()
+        }
 
-    def _comparison(self, name: str, run: OriginalRun, threads: int) -> OutputComparison:
-        inputs = run.inputs.get(name)
-        return OutputComparison(self.weights[name], run.tokens if inputs is None else inputs, threads)
+
+def _comparison(name: str, weights: Floats, run: OriginalRun, threads: int) -> OutputComparison:
+    inputs = run.inputs.get(name)
+    return OutputComparison(weights, run.tokens if inputs is None else inputs, threads)
 
 
 class UnitMeasurer:
@@ -69,11 +75,19 @@ class UnitMeasurer:
         run: gives the original on the measuring text, when it is first needed.
         aids: what calibration knows, by tensor.
         setting: how matrices are encoded; embeddings are encoded without its feedback.
+        sparing: whether options are encoded one after the other, and none is kept, so that memory holds one.
     """
 
-    def __init__(self, run: Callable[[], OriginalRun], aids: Mapping[str, Aids], setting: EncodingSetting) -> None:
+    def __init__(
+        self,
+        run: Callable[[], OriginalRun],
+        aids: Mapping[str, Aids],
+        setting: EncodingSetting,
+        *,
+        sparing: bool = False,
+    ) -> None:
         self._run = Once(run)
-        self._aids, self._setting = aids, setting
+        self._aids, self._setting, self._sparing = aids, setting, sparing
         self._hand: _UnitInHand | None = None
 
     def encoded(self, unit: PlannedUnit, wanted: Sequence[int]) -> Iterator[EncodedOption | None]:
@@ -86,7 +100,8 @@ class UnitMeasurer:
         """
         hand = self._take(unit)
         for at, matrices in zip(wanted, self._made(hand, wanted), strict=True):
-            hand.encoded[at] = matrices
+            if not self._sparing:
+                hand.encoded[at] = matrices
             yield None if isinstance(matrices, NumericError) else self._facts(hand, matrices)
 
     def damage(self, unit: PlannedUnit, at: int) -> float:
@@ -98,9 +113,7 @@ class UnitMeasurer:
     def matrices(self, unit: PlannedUnit, at: int) -> Matrices:
         """The unit's matrices in an option. Raises NumericError where it cannot hold the weights."""
         hand = self._take(unit)
-        if at not in hand.encoded:
-            (hand.encoded[at],) = self._made(hand, [at])
-        found = hand.encoded[at]
+        found = hand.encoded.get(at) or self._option(hand, at)
         if isinstance(found, NumericError):
             raise found
         return found
@@ -118,7 +131,7 @@ class UnitMeasurer:
         """The matrices of some options, which are encoded on several threads."""
         weights = sum(prod(tensor.shape) for tensor in hand.unit.tensors)
         tasks = (Task(partial(self._option, hand, at), weights) for at in wanted)
-        return in_order(tasks, self._setting.threads, AT_ONCE)
+        return in_order(tasks, 1 if self._sparing else self._setting.threads, AT_ONCE)
 
     def _option(self, hand: _UnitInHand, at: int) -> Matrices | NumericError:
         try:

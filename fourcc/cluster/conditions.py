@@ -126,6 +126,7 @@ class Conditions:
 
 FORMAT = "format "
 SIMD = "SIMD target"
+NO_TASK = "a worker cannot load fourcc's tasks"
 SAME = "All workers need one version of everything, and see the same files."
 
 

@@ -14,11 +14,12 @@ import dask
 from distributed import Client, LocalCluster
 from distributed.cfexecutor import ClientExecutor
 
-from fourcc.errors import ClusterError
+from fourcc.cluster.conditions import NO_TASK, SAME
+from fourcc.errors import ClusterError, FourccError
 
 ANSWER_SECONDS = 20  # that a scheduler has to answer
 LOSSES = 10  # lost workers that a task survives; dask's own 3 are soon reached where machines come and go
-STARTS = 3  # tries to start the processes of a local cluster
+STARTS = 5  # tries to start the processes of a local cluster
 QUIET = ("distributed", "tornado", "asyncio")
 
 _CONFIG = {
@@ -40,17 +41,29 @@ class DaskExecutor(ClientExecutor):
         self.client = client
 
     def everywhere(self, function: Callable[..., Any], *arguments: object) -> list[Any]:
-        """The results of a function on every worker. Raises the first error, and ClusterError without a worker."""
+        """The results of a function on every worker; a worker that is lost meanwhile gives none.
+
+        Raises:
+            ClusterError: there is no worker, or one cannot run the function.
+            FourccError: what the function raises.
+        """
         try:
             self.client.wait_for_workers(1, timeout=ANSWER_SECONDS)
         except TimeoutError as error:
             hint = "Start some: `dask worker ADDRESS` on each machine."
             raise ClusterError("the scheduler has no worker", hint=hint) from error
         found = self.client.run(function, *arguments, on_error="return")
-        for result in found.values():
-            if isinstance(result, BaseException):
-                raise result
-        return list(found.values())
+        for address, result in found.items():
+            _refuse(address, result)
+        return [result for result in found.values() if not isinstance(result, OSError)]
+
+
+def _refuse(address: str, result: object) -> None:
+    """Raises what a worker raised; a connection that broke, an OSError, tells only that it is lost."""
+    if isinstance(result, FourccError):
+        raise result
+    if isinstance(result, Exception) and not isinstance(result, OSError):
+        raise ClusterError(NO_TASK, found=f"{type(result).__name__}: {result}", worker=address, hint=SAME) from result
 
 
 @contextmanager
@@ -59,8 +72,8 @@ def remote(address: str) -> Iterator[DaskExecutor]:
     with _quiet(), dask.config.set(_CONFIG):
         try:
             client = Client(address, set_as_default=False, timeout=ANSWER_SECONDS)
-        except (OSError, TimeoutError, ValueError) as error:
-            hint = "`dask scheduler` prints its address when it starts."
+        except (OSError, TypeError, ValueError) as error:  # TypeError: tls, and no certificates
+            hint = "`dask scheduler` prints its address when it starts; dask's configuration has the files for tls."
             raise ClusterError(f"no scheduler of dask answers at {address}", found=error, hint=hint) from error
         try:
             client.run_on_scheduler(_endure, LOSSES)

@@ -10,7 +10,7 @@ from typing import Any, Generic, Self, TypeVar
 
 import attrs
 
-from fourcc.cluster.conditions import SHARED, Conditions, process_name, worker_name
+from fourcc.cluster.conditions import NO_TASK, SAME, SHARED, Conditions, process_name, worker_name
 from fourcc.errors import ClusterError, FourccError
 from fourcc.files.write import errors_named
 
@@ -177,6 +177,8 @@ def _result(future: Future[Answer[T]], job: Job[Any]) -> Answer[T]:
         raise
     except (CancelledError, BrokenExecutor) as error:
         raise _lost(error, job) from error
+    except ImportError as error:
+        raise ClusterError(NO_TASK, found=error, tensor=job.tensor, hint=SAME) from error
     except Exception as error:
         if type(error).__name__ in {"KilledWorker", "FutureCancelledError", "CommClosedError", "NoWorkerError"}:
             raise _lost(error, job) from error

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Iterable
+import weakref
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 ARGUMENTS = 5  # of a kernel
@@ -14,22 +15,35 @@ class PythonStep:
 
     Args:
         work: what to do.
+
+    Attributes:
+        error: what the work raised.
+        begun: whether it was begun since the last program's end.
     """
 
     def __init__(self, work: Callable[[], None]) -> None:
         self._work = work
         self.error: BaseException | None = None
+        self.begun = False
 
     def __call__(self, *_: int) -> None:
         """Does the work; a kernel's arguments say nothing to it."""
         try:
+            self.begun = True
             self._work()
         except BaseException as error:  # noqa: BLE001 - compiled code would lose it
             self.error = self.error or error
 
     @cached_property
     def _callback(self) -> Callable[..., None]:
-        return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * ARGUMENTS)(self)
+        step = weakref.ref(self)  # a step that held what holds it would keep a matrix until garbage is collected
+
+        def call(*arguments: int) -> None:
+            me = step()
+            if me is not None:
+                me(*arguments)
+
+        return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * ARGUMENTS)(call)
 
     @property
     def address(self) -> int:
@@ -39,10 +53,18 @@ class PythonStep:
         return address
 
 
-def raise_first(steps: Iterable[PythonStep]) -> None:
-    """Raises what the first step has kept, if any did, and forgets the rest."""
+def raise_first(steps: Sequence[PythonStep]) -> None:
+    """Raises what the first step has kept, if any did, and forgets the rest.
+
+    Raises:
+        KeyboardInterrupt: a step was called and did not begin. A signal's handler raised on the way into Python, where
+            nothing can be kept and ctypes drops it; without this its work would be missing, and nobody would know.
+    """
     errors = [step.error for step in steps if step.error is not None]
+    lost = [step for step in steps if not step.begun]
     for step in steps:
-        step.error = None
+        step.error, step.begun = None, False
     if errors:
         raise errors[0]
+    if lost:
+        raise KeyboardInterrupt

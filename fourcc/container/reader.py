@@ -6,6 +6,7 @@ their checksums when it is first asked for, and `fourcc.container.verify` reads 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -70,6 +71,11 @@ class ModelFile(TensorMapping):
     def files(self) -> tuple[Path, ...]:
         """The paths of all files that hold its bytes."""
         return tuple(member.file.path for member in self.members)
+
+    def another_fd(self) -> int | None:
+        """A new descriptor of its file, which opens it again even where it has no name; None where it is in shards."""
+        one = self.members[0]
+        return os.dup(one.file.fd) if one.index.shard is None else None
 
     def __getitem__(self, name: str) -> QMatrix:
         """A tensor, as views of the mapped file.

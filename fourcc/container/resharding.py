@@ -108,7 +108,7 @@ def split(
 
 def written_in_shards(model: ModelFile, target: ShardTarget, progress: OnProgress | None = None) -> Resharded:
     """Writes a model to the place that `check_shards` gave. Raises as `split` does."""
-    with ShardFiles(target, {"work": "split", "id": model.digest.hex()}, anew=True) as out:
+    with ShardFiles(target, {"work": "split", "id": model.digest.hex()}, anew=target.force) as out:
         digest = _copied(model, out.writer(), progress)
     return Resharded(out.written, digest, out.paths)
 

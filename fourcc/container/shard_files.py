@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, closing
+from functools import cached_property
 from pathlib import Path
 
 import attrs
@@ -44,12 +45,14 @@ class ShardTarget:
         stem: the set's name.
         largest: bytes of a shard's tensors.
         replaced: the files that go when the set is complete.
+        force: whether unfinished work of that name may go, too.
     """
 
     whole: Path
     stem: str
     largest: int
     replaced: tuple[Path, ...]
+    force: bool = False
 
     @property
     def list_path(self) -> Path:
@@ -116,7 +119,7 @@ def check_shards(
             what = "a file that is no shard of a model.bin has the name of one"
             raise UsageError(what, file=each, hint="Write to another name, or move the file away.")
     replaced = [*([] if several or not target.exists() else [target]), *others]
-    return ShardTarget(target, stem, largest, tuple(replaced))
+    return ShardTarget(target, stem, largest, tuple(replaced), force)
 
 
 def _of_set(folder: Path, stem: str) -> list[Path]:
@@ -180,13 +183,17 @@ class ShardFiles(PartSet):
 
     def read_at(self, offset: int, count: int) -> bytearray:
         """So many of the bytes that an earlier run wrote at an offset of the whole, or those up to the shard's end."""
-        runs = {Run(*entry[_SHARD]) for entry in self.done.values() if _SHARD in entry}
-        run = max((run for run in runs if run.begin <= offset), default=None)
+        run = max((run for run in self._earlier_runs if run.begin <= offset), default=None)
         if run is None or not self.shard_path(run.number).exists():
             return bytearray()
         with closing(ReadFile(self.shard_path(run.number))) as file:
             start = run.start + offset - run.begin
             return file.read(start, max(0, min(count, file.size - start)))
+
+    @cached_property
+    def _earlier_runs(self) -> frozenset[Run]:
+        """The places of shards in the whole, as an earlier run noted them."""
+        return frozenset(Run(*entry[_SHARD]) for entry in self.done.values() if _SHARD in entry)
 
     def name_shards(self, digest: bytes, shards: list[tuple[int, bytes]], homes: Mapping[str, int]) -> None:
         """Takes note of what was written; see `ShardOutput`."""

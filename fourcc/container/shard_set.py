@@ -27,7 +27,7 @@ _RENAME = "Give the files back the names that they were made with."
 
 
 @attrs.frozen(eq=False)
-class Opened:
+class OpenedContainer:
     """An opened container.
 
     Attributes:
@@ -45,7 +45,7 @@ class Opened:
     listed: ShardList | None = None
 
 
-def open_container(path: Path, fd: int | None = None) -> Opened:
+def open_container(path: Path, fd: int | None = None) -> OpenedContainer:
     """Opens the files of a container, and checks that they belong together.
 
     Args:
@@ -61,7 +61,7 @@ def open_container(path: Path, fd: int | None = None) -> Opened:
         members, from_list = _members(path, fd, stack)
         if members[0].index.shard is None and from_list is None and len(members) == 1:
             only = members[0]
-            opened = Opened((only,), only.index, only.tail.digest, FileRuns([only.file], [WHOLE]))
+            opened = OpenedContainer((only,), only.index, only.tail.digest, FileRuns([only.file], [WHOLE]))
         else:
             for fault in faults(dict(enumerate(members, 1)), len(members), from_list):
                 raise fault
@@ -77,14 +77,24 @@ def _members(path: Path, fd: int | None, stack: ExitStack) -> tuple[list[Member]
         entry = model_in(path) if path.is_dir() else path
         if is_shard_list(entry):
             shards = read_shard_list(entry)
-            return [open_member(each, stack) for each in present(listed_paths(shards), entry)], shards
-    first = open_member(entry, stack, fd)
+            return [_opened(each, stack) for each in present(listed_paths(shards), entry)], shards
+    first = _opened(entry, stack, fd)
     if first.index.shard is None:
         return [first], None
     if fd is not None:
         raise IndexDamageError("a shard, whose descriptor does not lead to the others", file=path)
     paths = present(siblings(first), entry)
-    return [first if each == entry else open_member(each, stack) for each in paths], None
+    return [first if each == entry else _opened(each, stack) for each in paths], None
+
+
+def _opened(path: Path, stack: ExitStack, fd: int | None = None) -> Member:
+    """Opens one file; an error in a shard says what to do."""
+    try:
+        return open_member(path, stack, fd)
+    except InputError as error:
+        if numbered(path.name) is not None and error.hint is None:
+            error.hint = "Fetch this shard again; `fourcc verify` looks at all of them."
+        raise
 
 
 def listed_paths(shards: ShardList) -> list[Path]:
@@ -158,7 +168,8 @@ def present(paths: Sequence[Path], entry: Path) -> Sequence[Path]:
     """The paths, all of which are there. Raises IndexDamageError that names those which are missing."""
     missing = missing_names(paths)
     if missing:
-        what = f"{len(missing)} of {len(paths)} shards are missing: {listed(missing, _SHOWN)}"
+        are = "is" if len(missing) == 1 else "are"
+        what = f"{len(missing)} of {len(paths)} shards {are} missing: {listed(missing, _SHOWN)}"
         hint = "Fetch what is missing into this folder; each shard keeps the name that it was made with."
         raise IndexDamageError(what, file=entry, hint=hint)
     return paths
@@ -169,9 +180,9 @@ def missing_names(paths: Sequence[Path]) -> list[str]:
     return [path.name for path in paths if file_in(path.parent, path.name) is None]
 
 
-def joined(members: Sequence[Member], from_list: ShardList | None = None) -> Opened:
+def joined(members: Sequence[Member], from_list: ShardList | None = None) -> OpenedContainer:
     """The container that shards make together; that they belong together was checked."""
     runs, shard = runs_of(members), members[0].index.shard
     assert shard is not None
     files = FileRuns([member.file for member in members], runs)
-    return Opened(tuple(members), whole_index(members, runs), shard.whole, files, from_list)
+    return OpenedContainer(tuple(members), whole_index(members, runs), shard.whole, files, from_list)

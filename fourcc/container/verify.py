@@ -145,7 +145,7 @@ def _payload(member: Member, progress: Callable[[int], None]) -> Iterator[Damage
         progress(aligned(end) - region.offset)
 
 
-def size_on_disk(path: Path) -> int:
-    """Length of all files of a container that are there. Raises as `damages` does."""
+def files_on_disk(path: Path) -> list[Path]:
+    """The files of a container that are there. Raises as `damages` does."""
     files, _ = names_of_files(path)
-    return sum(each.stat().st_size for each in files if each.exists())
+    return [each for each in files if each.exists()]

@@ -229,6 +229,11 @@ class _PartWriter:
         self._summer = PartSummer(tensor, part.name)
         self._spool: IO[bytes] | None = None
 
+    def __del__(self) -> None:
+        """Closes what waits, where an error kept the tensor from being completed."""
+        if self._spool is not None:
+            self._spool.close()
+
     def write(self, offset: int, data: memoryview) -> None:
         """Writes bytes at an offset in the part."""
         self._summer.update(data)

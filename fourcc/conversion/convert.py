@@ -38,6 +38,7 @@ from fourcc.files.read import ReadFile, identity
 from fourcc.files.write import AtomicFile, check_name, check_space
 from fourcc.format import Aids
 from fourcc.policy import Policy
+from fourcc.policy.amounts import memory_cap
 from fourcc.progress import OnProgress, counter
 from fourcc.records import Records
 from fourcc.sources import open_source
@@ -100,10 +101,12 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
     exclude: Iterable[str] = (),
     aids: Mapping[str, Aids] | None = None,
     feedback: str | Feedback | None = None,
+    no_feedback_for: Iterable[str] = (),
     calibration: CalibrationData | None = None,
     activations: Literal["static"] | None = None,
     shard_size: str | int | None = None,
     threads: int | None = None,
+    memory: int | str | None = None,
     force: bool = False,
     stream: bool = False,
     resume: bool = False,
@@ -125,12 +128,15 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
         aids: calibration data by tensor name.
         feedback: ``"gptq"``, or the settings: chooses codes with error feedback in tensors that have a `hessian`, but
             not in embeddings.
+        no_feedback_for: globs of roles, such as ``"ffn.down"``, whose tensors are encoded without error feedback.
         calibration: a calibration file of this model, opened by `fourcc.open_calibration`, or llama.cpp's importance
             matrix; encoders that can use it weigh errors by it.
         activations: ``static``: store ranges of activations, from the calibration; None: those that the source has.
         shard_size: bytes of tensors that a file holds at most, such as ``"5GB"``: ``model.bin`` then stands for
             ``model-00001-of-00003.bin`` and so on, and ``model.index.json``. None: one file, however large.
         threads: None: ``FOURCC_THREADS``, or the cores that the process may use. The bytes do not depend on it.
+        memory: the most bytes of resident memory that this process takes, such as ``"2GB"``; what cannot be converted
+            in them is refused before anything is written. None: no cap. The bytes do not depend on it.
         force: replace an existing output, and begin unfinished work beside it anew.
         stream: download file after file of a model on a hub, each in the place of the one before, beside the output.
         resume: go on where this very conversion was interrupted; with `force`, an existing output is replaced.
@@ -147,9 +153,12 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
         FourccError: see `fourcc.errors`; the output is then as it was.
     """
     rules = Policy.chosen(format=format, recipe=recipe, policy=policy)
+    how = Execution(
+        threads=threads, memory=memory_cap(memory), anew=force, resume=resume, executor=executor, progress=progress
+    )
     check_name(Path(output))
-    reach = streaming(Path(source), Path(output)) if stream else DOWNLOAD
-    with open_source(Path(source), None if tokenizer is None else Path(tokenizer), reach) as opened:
+    transfer = streaming(Path(source), Path(output)) if stream else DOWNLOAD
+    with open_source(Path(source), None if tokenizer is None else Path(tokenizer), transfer) as opened:
         target = check_model_output(Path(output), opened.all_files, shard_size=shard_size, force=force, resume=resume)
         planned = plan(
             opened,
@@ -159,10 +168,10 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
             aids=aids,
             calibration=calibration,
             feedback=feedback,
+            no_feedback_for=no_feedback_for,
             activations=activations,
         )
         planned.refuse_unmet()
-        how = Execution(threads=threads, anew=force, resume=resume, executor=executor, progress=progress)
         return execute(planned, target, how)
 
 
@@ -187,8 +196,9 @@ def _to_file(planned: Plan, target: Path | ShardTarget, how: Execution) -> Resul
     if written is not None:
         with ModelFile(written) as file:
             return Result(written, file.digest, file.index, (*planned.notes, *_lost(file.index)), file.files)
-    part = ShardFiles if isinstance(target, ShardTarget) else PartFile
-    return _execute(planned, part(target, facts, resume=how.resume, anew=how.anew), how)  # type: ignore[arg-type]
+    if isinstance(target, ShardTarget):
+        return _execute(planned, ShardFiles(target, facts, resume=how.resume, anew=how.anew), how)
+    return _execute(planned, PartFile(target, facts, resume=how.resume, anew=how.anew), how)
 
 
 def _written_before(target: Path | ShardTarget, facts: Facts) -> Path | None:
@@ -199,7 +209,7 @@ def _written_before(target: Path | ShardTarget, facts: Facts) -> Path | None:
 
 
 def _execute(planned: Plan, output: AtomicFile | ShardFiles, how: Execution) -> Result:
-    source, room = planned.source, Room(planned.steps, how)
+    source, room = planned.source, Room.of(planned, how)
     room.begin()
     stamps = [identity(path) for path in source.files]
     scratch = use_whole(source.files)

@@ -110,8 +110,10 @@ def in_their_places(
 
     A tensor behind a part of variable length that has yet to be written has no known place.
     """
-    for step in steps:
+    left = len(known)
+    for step in steps if known else ():
         record = known.get(step.source.name)
+        left -= record is not None
         expected = parts_from(step, offset)
         if record is not None and [part.offset for part in record.parts[:1]] == [part.offset for part in expected[:1]]:
             yield step.source.name, record
@@ -120,6 +122,8 @@ def in_their_places(
             return
         else:
             parts = expected
+        if not left:
+            return
         offset = aligned(parts[-1].offset + parts[-1].nbytes) if parts else offset
 
 

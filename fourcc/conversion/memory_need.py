@@ -25,6 +25,14 @@ SHOWN = 8  # tensors in a message
 _log = logging.getLogger(__name__)
 
 
+class Planned(Protocol):
+    """A plan of a conversion, or of an export, which has `gathered` too: tensor -> bytes that it gathers."""
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The tensors."""
+
+
 @attrs.frozen(eq=False)
 class Room:
     """The memory that a conversion may take, and that it would; without a cap it is not asked what tensors need.
@@ -38,6 +46,11 @@ class Room:
     steps: Sequence[Step]
     how: Execution = attrs.field(factory=Execution)
     gathered: Mapping[str, int] = attrs.field(factory=dict)
+
+    @classmethod
+    def of(cls, planned: Planned, how: Execution | None = None) -> Room:
+        """The room of a planned conversion or export."""
+        return cls(planned.steps, how or Execution(), getattr(planned, "gathered", {}))
 
     @property
     def cap(self) -> int | None:
@@ -86,7 +99,7 @@ class Room:
         if self.cap is None:
             return
         if self.base >= self.cap:
-            what = "the cap on memory is below what this process takes before a tensor is read"
+            what = f"the cap on memory is below the {_size(self.base)} that this process takes before a tensor is read"
             hint = "Raise --memory. `fourcc cache build` compiles kernels beforehand, which else counts."
             raise UsageError(what, found=_size(self.cap), expected=f"at least {_size(self.least)}", hint=hint)
         unfit = [need for need in self.needs if self.base + need.least > self.cap]
@@ -96,7 +109,7 @@ class Room:
     def _refusal(self, unfit: Sequence[StepNeed]) -> UsageError:
         each = listed((f"{need.name!r} needs {_size(self.base + need.least)}" for need in unfit), SHOWN)
         count = "a tensor does" if len(unfit) == 1 else f"{len(unfit)} tensors do"
-        fed = " Or leave error feedback out of them: --no-feedback-for ROLE." * any(need.fed for need in unfit)
+        fed = " Or leave error feedback out: --no-feedback-for ROLE." * any(need.fed for need in unfit)
         return UsageError(
             f"{count} not fit the cap on memory: {each}",
             found=f"--memory of {_size(self.cap or 0)}",
@@ -120,15 +133,16 @@ class Room:
         Where a tensor holds something beside its tiles, neither tiles of another run meanwhile, nor does a factor stay.
 
         Args:
-            works: the tensors, in order, and their tasks.
+            works: tensors in order, all or some, and their tasks.
             forget: forgets the factors of Hessians.
         """
         held: Any = None  # a Hessian, or a tensor that has something else beside it
-        for number, (step, tasks) in enumerate(works):
+        needs = {} if self.cap is None else {need.name: need for need in self.needs}
+        for step, tasks in works:
             if self.cap is None:
                 yield from tasks
                 continue
-            need = self.needs[number]
+            need = needs[step.source.name]
             holds = (step.aids.hessian if need.fed else step) if need.beside else None
             for task in tasks:
                 size = need.tile.working if task.weights else 0
@@ -153,14 +167,6 @@ def _size(nbytes: int) -> str:
     return f"{-(-nbytes // MB)} MB"
 
 
-class Planned(Protocol):
-    """A plan of a conversion or of an export."""
-
-    @property
-    def steps(self) -> tuple[Step, ...]:
-        """The tensors."""
-
-
 def peak_bytes(planned: Planned, how: Execution | None = None) -> int:
     """The most resident memory that a conversion will take, in bytes; never less than it then takes.
 
@@ -172,4 +178,4 @@ def peak_bytes(planned: Planned, how: Execution | None = None) -> int:
         planned: the conversion.
         how: threads and cap; None: as many threads as there are cores, and no cap.
     """
-    return Room(planned.steps, how or Execution()).peak
+    return Room.of(planned, how).peak

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from math import prod
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import attrs
 
 from fourcc.arrays import Floats, Parts
 from fourcc.container.index import ErrorRecord, FeedbackRecord, PartRecord, Provider, TensorRecord
 from fourcc.conversion.measured_errors import error_record
+from fourcc.conversion.sink import Sink
 from fourcc.conversion.step import Step as Step  # noqa: PLC0414 - most look for it here
 from fourcc.conversion.step_log import tell
+from fourcc.conversion.step_need import encoded_weights
 from fourcc.feedback.factors import Factors, hessian_digest
 from fourcc.files.mapped import runs_of_rows
 from fourcc.format import Aids, Format
@@ -27,8 +28,6 @@ from fourcc.metrics import ErrorSums
 from fourcc.plugins.registry import registry
 from fourcc.rates.tally import remember_tallied
 from fourcc.sources.source import SourceTensor
-from fourcc.spec import FormatSpec
-from fourcc.tags import FourCC
 from fourcc.threads import Once, Task, in_order
 from fourcc.tiles import TILE_WEIGHTS, decoded_rows, decoded_tile, read_tile, tile_bounds
 
@@ -36,26 +35,6 @@ if TYPE_CHECKING:
     from fourcc.conversion.memory_need import Room
 
 NONE_DONE: Mapping[str, TensorRecord] = MappingProxyType({})
-
-
-class TensorSink(Protocol):
-    """Takes the parts of one tensor, tile by tile in row order, matrix after matrix."""
-
-    def write(self, parts: Parts, *, first_row: int) -> None:
-        """Takes one tile; `first_row` is the tile's first row in its matrix."""
-
-    def finish(self) -> tuple[PartRecord, ...]:
-        """The records of the parts, with the places that they have now."""
-
-
-class Sink(Protocol):
-    """A file that takes tensors one after the other: a container's writer, or an exporter's."""
-
-    def tensor(self, name: str, spec: FormatSpec, shape: tuple[int, ...], params: Mapping[str, object]) -> TensorSink:
-        """The sink for the next tensor's parts."""
-
-    def copy(self, name: str, parts: Iterable[tuple[PartRecord, Iterable[bytes]]]) -> tuple[PartRecord, ...]:
-        """Takes a tensor's parts as they are stored in another container."""
 
 
 @attrs.frozen(eq=False)
@@ -106,14 +85,6 @@ def transcode(
     remember_tallied(room.threads)
 
 
-def encoded_weights(steps: Iterable[Step]) -> Counter[FourCC]:
-    """The number of weights that each format has to encode."""
-    encoded: Counter[FourCC] = Counter()
-    for step in steps:
-        encoded[step.decision.tag] += 0 if step.decision.keep else prod(step.source.shape)
-    return encoded
-
-
 def _tasks(step: Step, whole: int, factors: Factors) -> Iterator[Task[_Tile | None]]:
     """The work on a tensor's tiles, matrix after matrix; the last task marks the tensor's end."""
     if step.copied:
@@ -139,12 +110,15 @@ def tile_tasks(step: Step, matrix: int, within: range, whole: int, factors: Fact
     return _encode_tasks(step, matrix, whole, factors, within)
 
 
+def _bounds(within: range | None, rows: int, cols: int, *formats: Format) -> Iterator[tuple[int, int]]:
+    """The tiles that begin within a range of rows; None: all."""
+    return (tile for tile in tile_bounds(rows, cols, *formats) if within is None or tile[0] in within)
+
+
 def _keep_tasks(step: Step, matrix: int, within: range | None = None) -> Iterator[Task[_Tile | None]]:
     fmt = step.source.format
     _, rows, cols = split_shape(step.source.shape)
-    for first, last in tile_bounds(rows, cols, fmt):
-        if within is not None and first not in within:
-            continue
+    for first, last in _bounds(within, rows, cols, fmt):
         yield Task(partial(_keep, step, fmt, matrix, first, last), (last - first) * cols)
 
 
@@ -179,9 +153,7 @@ def _encode_tasks(
         factors=factors,
     )
     shared = Once(partial(encoder.prepare, reader))
-    for first, last in tile_bounds(rows, cols, stored, wanted):
-        if within is not None and first not in within:
-            continue
+    for first, last in _bounds(within, rows, cols, stored, wanted):
         run = partial(_encode, step.source, stored, encoder, shared, matrix, first, last)
         yield Task(run, (last - first) * cols)
 

@@ -19,6 +19,7 @@ from fourcc.conversion.file_size import file_bytes
 from fourcc.conversion.kept_policy import policy_before
 from fourcc.conversion.pipeline import Step, feedback_record
 from fourcc.conversion.step_checks import check_step, check_storable
+from fourcc.conversion.without_feedback import without_feedback
 from fourcc.errors import PluginError, PolicyError, Problem, UsageError
 from fourcc.feedback.feedback import Feedback, as_feedback
 from fourcc.format import Aids
@@ -179,6 +180,7 @@ def plan(  # noqa: PLR0913 - keyword-only, one an option of the command
     exclude: Iterable[str] = (),
     aids: Mapping[str, Aids] | None = None,
     feedback: str | Feedback | None = None,
+    no_feedback_for: Iterable[str] = (),
     calibration: CalibrationData | None = None,
     activations: Literal["static"] | None = None,
 ) -> Plan:
@@ -191,6 +193,7 @@ def plan(  # noqa: PLR0913 - keyword-only, one an option of the command
         exclude: globs of names to leave out.
         aids: calibration data by tensor name.
         feedback: ``"gptq"``, or the settings of error feedback, for the tensors with a `hessian` but embeddings.
+        no_feedback_for: globs of roles whose tensors have none.
         calibration: an opened calibration file, which gives the data of tensors that `aids` has none of.
         activations: ``static``: store ranges of activations, from the calibration; None: those that the source has.
 
@@ -214,6 +217,7 @@ def plan(  # noqa: PLR0913 - keyword-only, one an option of the command
     if settings is not None and not any(step.feedback for step in steps):
         hint = "Give a calibration that was made with `fourcc calibrate --hessian`; an imatrix of llama.cpp has none."
         raise UsageError("error feedback needs Hessians, and there is none", file=source.path, hint=hint)
+    steps = without_feedback(steps, as_globs(no_feedback_for))
     refuse_encoding(source, (step.source.name for step in steps if not step.decision.keep))
     for step in steps:
         check_storable(step.source, source.path)

@@ -75,7 +75,7 @@ def step_needs(steps: Sequence[Step], gathered: Mapping[str, int]) -> tuple[Step
         steps: the tensors.
         gathered: tensor -> bytes of it that an export gathers before it writes them.
     """
-    wholes = _encoded_weights(steps)
+    wholes = encoded_weights(steps)
     return tuple(
         _step_need(step, gathered.get(step.source.name, 0), wholes[step.decision.tag])
         if prod(step.source.shape) and not step.copied
@@ -91,9 +91,11 @@ def _step_need(step: Step, gathered: int, whole: int) -> StepNeed:
     stored, wanted = source.format, registry[decision.tag]
     first, last = next(tile_bounds(rows, cols, *([stored] if decision.keep else [stored, wanted])))
     tall = last - first
-    working = source.gathered + decoding_bytes(stored, source.params, tall, cols)
+    working = decoding_bytes(stored, source.params, tall, cols)
     if not decision.keep:
-        working += encoding_bytes(wanted, decision.params, decision.options, step.feedback, tall, cols)
+        encoding = encoding_bytes(wanted, decision.params, decision.options, step.feedback, tall, cols)
+        working = max(working, stored.stored_bytes((tall, cols), source.params) + encoding)
+    working += source.gathered
     result = wanted.stored_bytes((tall, cols), decision.params)
     beside = gathered + source.gathered + _feedback_bytes(step, whole)
     tiles = prod(lead) * -(-rows // tall)
@@ -116,7 +118,7 @@ def _feedback_bytes(step: Step, whole: int) -> int:
     return factor + copied + turned + seen + stack + 4 * RUN
 
 
-def _encoded_weights(steps: Iterable[Step]) -> Counter[FourCC]:
+def encoded_weights(steps: Iterable[Step]) -> Counter[FourCC]:
     """The number of weights that each format has to encode."""
     weights: Counter[FourCC] = Counter()
     for step in steps:
@@ -126,10 +128,10 @@ def _encoded_weights(steps: Iterable[Step]) -> Counter[FourCC]:
 
 def base_bytes(steps: Sequence[Step], threads: int) -> int:
     """Bytes that the process holds whatever its tiles take: now, and once it has loaded what it will need."""
-    wholes = _encoded_weights(steps)
+    wholes = encoded_weights(steps)
     large = [step for step in steps if not step.decision.keep and wholes[step.decision.tag] >= coding.WORTH_LOOKING]
+    compiling = COMPILER * (bool(large) and not all(map(_ready, _each_once(large))))  # looking may load LLVM
     linking = MACHINE_CODE * (bool(large) and "llvmlite" not in sys.modules)
-    compiling = COMPILER * (bool(large) and not all(map(_ready, _each_once(large))))
     return resident_bytes() + RUNNING + linking + compiling + threads * THREAD
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from fourcc.block_encoding import BATCH, OF_BLOCKS
 from fourcc.dtypes import itemsize, numpy_dtype
 from fourcc.errors import FourccError
-from fourcc.feedback.correction import TOGETHER, rows_together
+from fourcc.feedback.correction import rows_together
 from fourcc.feedback.feedback import Feedback
 from fourcc.format import Aids, Format
 from fourcc.geometry import Geometry
@@ -25,9 +25,12 @@ from fourcc.matrix_encoder import MatrixEncoder
 from fourcc.settings import Params
 
 TRIAL = 1 << 16  # weights of a trial
+LARGE_TRIAL = 1 << 18  # for tiles that are encoded at once, which may be whole matrices
+FED_TRIAL = 1 << 14  # with error feedback
 COLUMNS = 256  # of a trial, at least
 KEPT = 17  # bytes for a weight: the original, its copy or its mask, what is decoded, and differences in float64
 FED = 60  # likewise with error feedback: the weights and the errors in float64, codes in int64
+LEVEL = 8  # bytes for each level of a weight, with the copy in the kernel's order
 UNKNOWN = 256  # bytes for a weight where a trial fails: the conversion will tell why
 
 Items = tuple[tuple[str, object], ...]
@@ -65,13 +68,25 @@ def encoding_bytes(
         rows: of the tile.
         cols: likewise.
     """
-    weights, bytes_each = rows * cols, _encoding(fmt, _items(params), _items(options), feedback)
-    kept = KEPT if feedback is None else FED
+    weights, trial = rows * cols, partial(_encoding, fmt, _items(params), _items(options), feedback)
     if feedback is not None:
-        at_once = cols * min(rows, rows_together(fmt, cols) or rows)
-    else:
-        at_once = min(weights, BATCH) if all(part.reach in OF_BLOCKS for part in fmt.parts) else weights
-    return kept * weights + max(0, bytes_each - kept) * at_once
+        each = trial(FED_TRIAL)
+        levels = max(2, (each - FED) // LEVEL)
+        at_once = cols * min(rows, rows_together(fmt, cols, levels) or rows)
+        return FED * weights + max(0, each - FED) * at_once
+    if _in_batches(fmt):
+        each = trial(TRIAL)
+        at_once = min(weights, max(BATCH, prod((fmt.block[0] or rows, fmt.width(params) or cols))))
+        return KEPT * weights + max(0, each - KEPT) * at_once
+    if weights <= TRIAL:
+        return trial(TRIAL) * weights
+    each, further = trial(LARGE_TRIAL), 2 * trial(LARGE_TRIAL) - trial(LARGE_TRIAL // 2)  # for a weight beyond it
+    return each * min(weights, LARGE_TRIAL) + max(KEPT, further) * max(0, weights - LARGE_TRIAL)
+
+
+def _in_batches(fmt: Format) -> bool:
+    """Whether the encoder sees some blocks of a tile at a time, as `fourcc.block_encoding` cuts them."""
+    return all(part.reach in OF_BLOCKS for part in fmt.parts) and fmt.block != (1, 1)
 
 
 def _items(params: Params) -> Items:
@@ -96,9 +111,9 @@ def _decoding(fmt: Format, params: Items) -> int:
 
 
 @lru_cache(256)
-def _encoding(fmt: Format, params: Items, options: Items, feedback: Feedback | None) -> int:
-    """Bytes for a weight that encoding and measuring takes."""
-    geom = _trial_geometry(fmt, dict(params), TRIAL if feedback is None else TOGETHER)
+def _encoding(fmt: Format, params: Items, options: Items, feedback: Feedback | None, count: int) -> int:
+    """Bytes for a weight that encoding and measuring takes, in a tile of `count` weights."""
+    geom = _trial_geometry(fmt, dict(params), count)
     w = np.sin(np.arange(geom.rows * geom.cols, dtype=np.float32) * 2.4).reshape(geom.rows, geom.cols)
     aids = Aids(np.ones(geom.cols, np.float32), np.eye(geom.cols, dtype=np.float32))
     encoder = MatrixEncoder(fmt, geom, dict(options), aids, feedback=feedback)

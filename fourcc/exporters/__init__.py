@@ -14,7 +14,7 @@ from fourcc.exporters import gguf, llama2c, safetensors
 from fourcc.exporters.folder import LAYOUTS, folder_kind
 from fourcc.exporters.folder import NAME as FOLDER
 from fourcc.exporters.folder_options import FolderOptions
-from fourcc.exporters.layout import Cut, ExportKind
+from fourcc.exporters.layout import ExportKind, FileCut
 from fourcc.exporters.plugged import plugged_exporters
 from fourcc.exporters.shards import STEM
 from fourcc.plugins.loading import ONE_OF_TWO
@@ -56,7 +56,7 @@ def _cut_kind(kind: ExportKind, output: Path | None, options: FolderOptions | No
         what = f"--shard-size does nothing here: {kind.name} is always one file"
         raise UsageError(what, file=output, hint=f"These are cut: {cuttable}.")
     name = STEM if output is None else output.name.removesuffix(kind.suffix)
-    lay_out, cut = kind.lay_out_cut, Cut(name, options.largest)
+    lay_out, cut = kind.lay_out_cut, FileCut(name, options.largest)
     return attrs.evolve(kind, lay_out=lambda source, steps: lay_out(source, steps, cut))
 
 

@@ -11,6 +11,7 @@ from fourcc.exporters.export import ExportResult, check_targets, execute_export,
 from fourcc.exporters.folder_options import folder_options
 from fourcc.exporters.forced_pre import with_pre
 from fourcc.policy import Policy
+from fourcc.policy.amounts import memory_cap
 from fourcc.progress import OnProgress
 from fourcc.sources import open_source
 from fourcc.sources.elsewhere import DOWNLOAD, streaming
@@ -32,6 +33,7 @@ def export(  # noqa: PLR0913 - keyword-only, one an option of the command
     group: int | None = None,
     shard_size: str | int | None = None,
     threads: int | None = None,
+    memory: int | str | None = None,
     force: bool = False,
     stream: bool = False,
     resume: bool = False,
@@ -55,6 +57,8 @@ def export(  # noqa: PLR0913 - keyword-only, one an option of the command
         shard_size: bytes of tensors that a file holds at most, such as ``"2GB"``: ``x.gguf`` then stands for
             ``x-00001-of-00003.gguf`` and so on. None: one file; 5GB for those of a folder.
         threads: None: ``FOURCC_THREADS``, or the cores that the process may use. The bytes do not depend on it.
+        memory: the most bytes of resident memory that this process takes, such as ``"2GB"``; what cannot be exported in
+            them is refused before anything is written. None: no cap.
         force: replace an existing output, and begin unfinished work beside it anew.
         stream: download file after file of a model on a hub, each in the place of the one before, beside the output.
         resume: go on where this very export was interrupted; with `force`, an existing output is replaced.
@@ -64,12 +68,11 @@ def export(  # noqa: PLR0913 - keyword-only, one an option of the command
         FourccError: see `fourcc.errors`; the output is then as it was.
     """
     rules = Policy.chosen(format=format, recipe=recipe, policy=policy)
+    how = Execution(threads=threads, memory=memory_cap(memory), anew=force, resume=resume, progress=progress)
     told = None if format is recipe is policy is None else rules
     kind = kind_of(Path(output), to, folder_options(shard_size, Path(output), told))
-    reach = streaming(Path(source), Path(output)) if stream else DOWNLOAD
-    with open_source(source, tokenizer, reach) as opened:
+    transfer = streaming(Path(source), Path(output)) if stream else DOWNLOAD
+    with open_source(source, tokenizer, transfer) as opened:
         planned = plan_export(with_pre(opened, pre), kind, rules, include, exclude, instead=instead, group=group)
         targets = check_targets(planned, Path(output), (), force=force, resume=resume)
-        return execute_export(
-            planned, targets, Execution(threads=threads, anew=force, resume=resume, progress=progress)
-        )
+        return execute_export(planned, targets, how)

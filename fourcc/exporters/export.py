@@ -16,12 +16,12 @@ from fourcc.conversion.measured_errors import lost
 from fourcc.conversion.memory_need import Room
 from fourcc.conversion.pipeline import Step, transcode
 from fourcc.conversion.plan import CalibrationData, Plan, plan
-from fourcc.errors import NumericError, PluginError, SourceError, UsageError, listed
+from fourcc.errors import NumericError, PluginError, SourceError, UsageError
 from fourcc.execution import Execution
+from fourcc.exporters.cut_output import check_cut, is_cut, replaced_files
 from fourcc.exporters.export_facts import export_facts
 from fourcc.exporters.fitting_formats import fitted_steps, replacement
 from fourcc.exporters.layout import ExportKind, Layout
-from fourcc.exporters.shards import others_of_name
 from fourcc.exporters.writing import Files, PlacedFile
 from fourcc.feedback.feedback import Feedback
 from fourcc.files.backing import use_whole
@@ -30,8 +30,8 @@ from fourcc.files.part_file import check_output, completed
 from fourcc.files.part_folder import completed_folder
 from fourcc.files.part_set import completed_set
 from fourcc.files.read import identity
-from fourcc.files.unfinished import finished_record, refuse_sources
-from fourcc.files.write import check_space, check_target, real_path
+from fourcc.files.unfinished import finished_record
+from fourcc.files.write import check_space, check_target
 from fourcc.policy import Policy
 from fourcc.progress import counter
 from fourcc.sources.source import Source
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 
 
 _log = logging.getLogger(__name__)
-SHOWN = 4  # names in a message
 
 
 @attrs.frozen(eq=False)
@@ -67,6 +66,11 @@ class ExportPlan:
     def steps(self) -> tuple[Step, ...]:
         """The tensors, by their names in the file."""
         return self.layout.steps
+
+    @property
+    def gathered(self) -> dict[str, int]:
+        """Bytes of tensors that are in memory together before they are written: see `Layout.gathered`."""
+        return self.layout.gathered
 
     @property
     def nbytes(self) -> int:
@@ -151,12 +155,13 @@ def fitted_plan(
     instead: str = "",
     calibration: CalibrationData | None = None,
     feedback: str | Feedback | None = None,
+    no_feedback_for: Iterable[str] = (),
 ) -> Plan:
     """The plan of a conversion whose every tensor a file of this kind can hold, as it then is.
 
     Takes and raises what `plan_export` does; `laid_out` makes an export of it.
     """
-    given = {"calibration": calibration, "feedback": feedback}
+    given = {"calibration": calibration, "feedback": feedback, "no_feedback_for": no_feedback_for}
     return _both(source, kind, policy, (), (), instead, None, given)[1]
 
 
@@ -217,8 +222,8 @@ def check_targets(
     """
     read, layout = (*planned.source.all_files, *others), planned.layout
     beside = {**layout.beside, **dict.fromkeys(layout.late, b"")}
-    if layout.shards and not planned.kind.folder:
-        return _check_cut(planned, output, read, beside, force=force, resume=resume)
+    if is_cut(planned.kind, layout):
+        return check_cut(layout, output, read, beside, force=force, resume=resume)
     if layout.shards:
         target = check_folder(output, read, (*layout.shards, *beside), force=force, resume=resume)
         return {target: b"", **{target / name: data for name, data in beside.items()}}
@@ -226,23 +231,6 @@ def check_targets(
     mine = force or (resume and finished_record(target) is not None)  # they get their names before the output does
     paths = {output.with_name(name): data for name, data in beside.items()}
     return {target: b"", **{check_target(path, read, force=mine): data for path, data in paths.items()}}
-
-
-def _check_cut(
-    planned: ExportPlan, output: Path, read: Iterable[Path], beside: Mapping[str, bytes], *, force: bool, resume: bool
-) -> dict[Path, bytes]:
-    """The path that names shards which lie beside each other, and those of the files beside them, after all checks."""
-    target, read = real_path(output.parent) / output.name, tuple(read)
-    refuse_sources(target, read)
-    mine = force or (resume and finished_record(target) is not None)
-    for name in (target.name, *planned.layout.shards, *beside):
-        check_target(target.with_name(name), read, force=mine)
-    other = others_of_name(target, planned.layout.shards)
-    if other:
-        what = "files of another cut have this name, and would be taken for this model's"
-        hint = "Remove them, or write to another name."
-        raise UsageError(what, file=output, found=listed(other, SHOWN), hint=hint)
-    return {target: b"", **{target.with_name(name): data for name, data in beside.items()}}
 
 
 def execute_export(
@@ -269,24 +257,12 @@ def execute_export(
 
 def _done_before(planned: ExportPlan, target: Path, facts: Facts) -> list[TensorRecord] | None:
     """The records of all tensors, where all was done before; else None."""
-    if _is_cut(planned):
-        found = completed_set(target, facts, _replaced(planned, [target]))
+    if is_cut(planned.kind, planned.layout):
+        found = completed_set(target, facts, replaced_files(planned.layout, [target]))
         done = None if found is None else found[0]
     else:
         done = (completed_folder if planned.layout.shards else completed)(target, facts)
     return None if done is None else list(records_in(planned.steps, done).values())
-
-
-def _is_cut(planned: ExportPlan) -> bool:
-    """Whether the output is several files beside each other."""
-    return bool(planned.layout.shards) and not planned.kind.folder
-
-
-def _replaced(planned: ExportPlan, targets: Iterable[Path]) -> list[Path]:
-    """The files that go when shards appear beside each other."""
-    target, *beside = targets
-    paths = [target, *(target.with_name(name) for name in planned.layout.shards), *beside]
-    return [path for path in paths if path.exists()]
 
 
 def _result(
@@ -296,20 +272,22 @@ def _result(
     errors: Mapping[str, ErrorRecord],
     said: Iterable[str] = (),
 ) -> ExportResult:
-    shards = tuple(target.with_name(name) for name in planned.layout.shards) if _is_cut(planned) else ()
+    shards = (
+        tuple(target.with_name(name) for name in planned.layout.shards) if is_cut(planned.kind, planned.layout) else ()
+    )
     return ExportResult(shards[0] if shards else target, tuple(beside), errors, tuple(said), shards)
 
 
 def _execute(planned: ExportPlan, targets: Mapping[Path, bytes], facts: Facts, how: Execution) -> ExportResult:
     source, (target, *beside) = planned.source, targets
-    room = Room(planned.steps, how, planned.layout.gathered)
+    room = Room.of(planned, how)
     room.begin()
     count = room.threads
     stamps = [identity(path) for path in source.files]
     scratch = use_whole(source.files)
     report = counter(planned.weights, how.progress)
     _log.info("writing %s with %d threads: %s, about %d bytes", target, count, planned.kind.name, planned.file_bytes)
-    replaced = _replaced(planned, targets) if _is_cut(planned) else None
+    replaced = replaced_files(planned.layout, targets) if is_cut(planned.kind, planned.layout) else None
     with Files(target, planned.layout, facts, how, replaced) as files:
         files.hopeless = not source.files
         check_space(target, planned.file_bytes - files.output.size + scratch)

@@ -194,7 +194,8 @@ class FamilySteps:
         tensor = step.source if plain else as_numbers(step.source)
         *lead, rows, cols = tensor.shape
         read = Turned(tensor.read, rows).read
-        source = attrs.evolve(tensor, shape=(*lead, cols, rows), read=read, copy=None, record=None)
+        held = tensor.gathered + tensor.format.stored_bytes((rows, cols), tensor.params)
+        source = attrs.evolve(tensor, shape=(*lead, cols, rows), read=read, copy=None, record=None, gathered=held)
         return self._resized(attrs.evolve(step, source=source), source.shape)
 
     def _renamed(self, step: Step, name: str) -> Step:

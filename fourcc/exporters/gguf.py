@@ -20,7 +20,7 @@ from fourcc.exporters.gguf_keys import merged, stated_architecture, values_of
 from fourcc.exporters.gguf_padding import filled
 from fourcc.exporters.gguf_tokenizer import taken, tokenizer_keys
 from fourcc.exporters.gguf_words import hyper_keys, unheeded_notes
-from fourcc.exporters.layout import Cut, ExportKind, Layout
+from fourcc.exporters.layout import ExportKind, FileCut, Layout
 from fourcc.exporters.refusals import (
     BY_FACTORS,
     EMBEDDING,
@@ -135,7 +135,7 @@ def family(network: Network, steps: tuple[Step, ...]) -> str:
     return spelling.gguf[0].name if spelling.choose is None else spelling.choose(endings)
 
 
-def lay_out(source: Source, steps: tuple[Step, ...], cut: Cut | None = None) -> Layout:
+def lay_out(source: Source, steps: tuple[Step, ...], cut: FileCut | None = None) -> Layout:
     """The layout of the file, or of several."""
     given = _given(source)
     network = NETWORKS.get(source.architecture or "")

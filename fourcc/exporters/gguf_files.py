@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from fourcc.conversion.pipeline import Step
 from fourcc.exporters.gguf_head import INT32, UINT16, GGUFKey, Info, aligned, head
-from fourcc.exporters.layout import Cut
+from fourcc.exporters.layout import FileCut
 from fourcc.exporters.shards import Placed, cut, file_names
 from fourcc.plugins.registry import registry
 from fourcc.sources.gguf_metadata import SPLITTING
@@ -17,7 +17,7 @@ from fourcc.sources.gguf_metadata import SPLITTING
 _SUFFIX = ".gguf"
 
 
-def placed(keys: Sequence[GGUFKey], steps: tuple[Step, ...], into: Cut | None = None) -> Placed:
+def placed(keys: Sequence[GGUFKey], steps: tuple[Step, ...], into: FileCut | None = None) -> Placed:
     """The heads of all files, and the places of tensors.
 
     Args:

@@ -61,7 +61,7 @@ class Layout:
 
 
 @attrs.frozen
-class Cut:
+class FileCut:
     """How an export is cut into files that lie beside each other.
 
     Attributes:
@@ -101,4 +101,4 @@ class ExportKind:
     replacement: Callable[[Source, tuple[Step, ...], int | None], Policy] | None = None
     folder: bool = False
     blocks: Callable[[Source, TensorInfo], bool] = lambda source, tensor: True  # noqa: ARG005 - any tensor
-    lay_out_cut: Callable[[Source, tuple[Step, ...], Cut], Layout] | None = None
+    lay_out_cut: Callable[[Source, tuple[Step, ...], FileCut], Layout] | None = None

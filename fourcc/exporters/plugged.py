@@ -11,7 +11,7 @@ import attrs
 
 from fourcc.conversion.pipeline import Step
 from fourcc.dtypes import itemsize
-from fourcc.exporters.layout import Cut, ExportKind, Layout
+from fourcc.exporters.layout import ExportKind, FileCut, Layout
 from fourcc.plugins.entries import EXPORTERS, Entry
 from fourcc.plugins.firewall import behind_firewall, breach
 from fourcc.plugins.kinds import KindRegistry, expected
@@ -63,7 +63,7 @@ def _laid_out(
     whose: Callable[[str], str],
     source: Source,
     steps: tuple[Step, ...],
-    *cut: Cut,
+    *cut: FileCut,
 ) -> Layout:
     """The layout that a plugin's `lay_out` returns, checked, its readers behind a firewall."""
     layout = function(source, steps, *cut)

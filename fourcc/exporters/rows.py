@@ -11,13 +11,16 @@ import attrs
 
 from fourcc.conversion.pipeline import Step
 from fourcc.format import Aids
+from fourcc.geometry import split_shape
 from fourcc.plugins.registry import registry
 from fourcc.policy import Decision, TensorInfo
 from fourcc.sources.source import SourceTensor
-from fourcc.tiles import decoded_rows
+from fourcc.tiles import TILE_WEIGHTS, decoded_rows
 
 if TYPE_CHECKING:
     from fourcc.arrays import Floats, Parts
+
+DECODING = 32  # bytes for a weight, while blocks are decoded
 
 
 def as_numbers(tensor: SourceTensor) -> SourceTensor:
@@ -31,7 +34,11 @@ def as_numbers(tensor: SourceTensor) -> SourceTensor:
     def read(matrix: int, first: int, last: int) -> Parts:
         return {part: decoded_rows(tensor, tensor.format, matrix, first, last)}
 
-    return attrs.evolve(tensor, tag=fmt.tag, params={}, read=read, copy=None, record=None)
+    _, rows, cols = split_shape(tensor.shape)
+    step = rows if tensor.format.variable else tensor.format.block[0] or rows
+    tall = min(rows, step + -(-TILE_WEIGHTS // max(1, cols)))  # rows that are decoded for a tile, at most
+    held = tensor.gathered + DECODING * tall * cols
+    return attrs.evolve(tensor, tag=fmt.tag, params={}, read=read, copy=None, record=None, gathered=held)
 
 
 def constant(name: str, values: Floats) -> Step:

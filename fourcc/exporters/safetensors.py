@@ -14,7 +14,7 @@ from fourcc.dtypes import itemsize
 from fourcc.exporters.family_steps import FamilySteps, with_offset
 from fourcc.exporters.gguf_ends import ends_left_behind
 from fourcc.exporters.huggingface_config import CONFIG, config
-from fourcc.exporters.layout import Cut, ExportKind, Layout
+from fourcc.exporters.layout import ExportKind, FileCut, Layout
 from fourcc.exporters.shards import FileTensor, index_name, placed
 from fourcc.naming import HUGGING_FACE
 from fourcc.networks import NETWORKS
@@ -74,7 +74,7 @@ def described(source: Source, steps: tuple[Step, ...]) -> Described:
     return Described(steps, beside, tuple(left_out))
 
 
-def lay_out(source: Source, steps: tuple[Step, ...], cut: Cut | None = None) -> Layout:
+def lay_out(source: Source, steps: tuple[Step, ...], cut: FileCut | None = None) -> Layout:
     """The layout of the file, or of several with their index."""
     made = described(source, steps)
     notes = tuple(f"{name} is left out: it is not a file of Hugging Face's" for name in made.left_out)

@@ -7,10 +7,8 @@ gets a shard of its own. The parts of one matrix stay together. Shards are one r
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from math import prod
-from pathlib import Path
 
 import attrs
 
@@ -125,13 +123,6 @@ def file_names(stem: str, count: int, suffix: str) -> list[str]:
     if count == 1:
         return [stem + suffix]
     return [f"{stem}-{number:05}-of-{count:05}{suffix}" for number in range(1, count + 1)]
-
-
-def others_of_name(target: Path, names: Iterable[str]) -> list[str]:
-    """The names of files that are numbered as an output's are, and are none of them."""
-    pattern = re.compile(rf"{re.escape(target.stem)}-\d{{5}}-of-\d{{5}}{re.escape(target.suffix)}")
-    present = sorted(entry.name for entry in target.parent.iterdir())
-    return [name for name in present if pattern.fullmatch(name) and name not in names]
 
 
 def _file(tensors: Mapping[str, Sequence[FileTensor]]) -> tuple[bytes, dict[str, dict[str, int]], int]:

@@ -164,7 +164,7 @@ class ShardedFile(AbstractContextManager["ShardedFile"]):
 
 
 class PlacedFile:
-    """An output whose layout is known; a `fourcc.conversion.pipeline.Sink`.
+    """An output whose layout is known; a `fourcc.conversion.sink.Sink`.
 
     Args:
         out: the output, already entered as a context.

@@ -25,16 +25,22 @@ from fourcc.geometry import Geometry
 from fourcc.settings import Params
 from fourcc.threads import Once
 
-TOGETHER = 1 << 14  # weights whose levels are in memory together; the bytes could depend on it, so it is a constant
+LEVELS = 1 << 22  # levels of weights that are in memory together; bytes could depend on it, so it is a constant
 LANES = 8  # rows that kernels work on side by side
 
 
-def rows_together(fmt: Format, cols: int) -> int | None:
-    """The rows whose codes are chosen together: whole blocks, and whole vectors of rows; None: all rows of a tile."""
+def rows_together(fmt: Format, cols: int, levels: int) -> int | None:
+    """The rows whose codes are chosen together: whole blocks, and whole vectors of rows; None: all rows of a tile.
+
+    Args:
+        fmt: the format.
+        cols: of the matrix.
+        levels: that are stored of each weight.
+    """
     if fmt.variable or fmt.block[0] is None:
         return None
     step = lcm(LANES, fmt.block[0])
-    return step * max(1, TOGETHER // (step * max(1, cols)))
+    return step * max(1, LEVELS // (step * max(1, cols * levels)))
 
 
 @attrs.frozen(eq=False)
@@ -90,17 +96,17 @@ class Correction:
         return fmt.with_codes(parts, self._codes(parts, w, geom, factor), geom)
 
     def _codes(self, parts: Parts, w: Array, geom: Geometry, factor: Factor) -> Array:
-        """The codes of weights, float64 (rows, cols), chosen a few rows at a time, since levels take memory."""
+        """The codes of weights, float64 (rows, cols); where weights have many levels, those of few rows at a time."""
         fmt, runs = self.format, []
         assert fmt.grid is not None
         assert fmt.codes is not None
-        step = rows_together(fmt, geom.cols) or geom.rows
+        least = lcm(LANES, fmt.block[0] or geom.rows)
+        levels = len(fmt.grid(*_cut(fmt, parts, geom, 0, min(geom.rows, least))).levels)
+        step = rows_together(fmt, geom.cols, levels) or geom.rows
         for first in range(0, geom.rows, step):
             last = min(geom.rows, first + step)
-            some = {part.name: part.cut(parts[part.name], first, last) for part in fmt.parts}
-            lower = Geometry(last - first, geom.cols, geom.params)
-            grid, stored = fmt.grid(some, lower), fmt.codes(some, lower)
-            runs.append(better_codes(w[first:last], grid, stored, factor, whole=self.whole))
+            some = _cut(fmt, parts, geom, first, last)
+            runs.append(better_codes(w[first:last], fmt.grid(*some), fmt.codes(*some), factor, whole=self.whole))
         return np.concatenate(runs)
 
     def _factor(self, settings: Feedback, turned: Hashable, hessian: Callable[[], Floats]) -> Factor:
@@ -108,3 +114,9 @@ class Correction:
             return factored(hessian(), settings, whole=self.whole, tensor=self.name)
 
         return self.factors.of((self._digest(), settings, turned), make)
+
+
+def _cut(fmt: Format, parts: Parts, geom: Geometry, first: int, last: int) -> tuple[Parts, Geometry]:
+    """The parts of some rows, and their geometry."""
+    some = {part.name: part.cut(parts[part.name], first, last) for part in fmt.parts}
+    return some, Geometry(last - first, geom.cols, geom.params)

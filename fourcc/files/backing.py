@@ -26,7 +26,7 @@ class Backing(Protocol):
 
     @property
     def identity(self) -> Identity:
-        """What tells the file's contents from any other: it stays while the contents do."""
+        """Numbers and words that tell the file's contents from any other; they stay while the contents do."""
 
     def held(self, offset: int, count: int) -> AbstractContextManager[None]:
         """While it is open, these bytes lie in the file. Raises OSError or FourccError where they cannot be had."""
@@ -57,7 +57,7 @@ def let_go(paths: Iterable[Path]) -> None:
 
 
 def backing_of(path: Path) -> Backing | None:
-    """Who fills the file at a path; None for a plain file."""
+    """The backing of the file at a path; None for a plain file."""
     return _BACKINGS.get(str(path.absolute())) if _BACKINGS else None
 
 

@@ -34,8 +34,8 @@ class FactDifference(NamedTuple):
 
 
 def as_json(facts: Facts) -> dict[str, Any]:
-    """The facts as they come back from JSON: tuples are lists. Raises TypeError for a value that JSON does not have."""
-    read: dict[str, Any] = json.loads(json.dumps(facts))
+    """The facts as they come back from JSON: tuples are lists, and what JSON does not have is its text."""
+    read: dict[str, Any] = json.loads(json.dumps(facts, default=str))
     return read
 
 

@@ -30,7 +30,7 @@ ANEW = "Give --force to begin anew."
 _FACTS, _UNIT, _RECORD, _FINISHED, _SUM = "facts", "unit", "record", "finished", "sum"
 _BEGIN = b'{"facts":'
 _END = b',"sum":"'  # what comes before a line's checksum
-_SUM_CHARS = 16
+_ENCODER = json.JSONEncoder(separators=(",", ":"), check_circular=False)  # a line is made for every unit
 
 Record = Mapping[str, Any]
 
@@ -203,7 +203,7 @@ def _gathered(path: Path, entries: list[dict[str, Any] | None], nbytes: int) -> 
 
 
 def _line(entry: Mapping[str, object]) -> bytes:
-    body = json.dumps(entry, separators=(",", ":")).encode()[:-1]
+    body = _ENCODER.encode(entry).encode()[:-1]
     return body + _END + xxh3_64_hexdigest(body).encode() + b'"}\n'
 
 
@@ -226,7 +226,7 @@ def _begun(path: Path, head: bytes) -> int:
             with path.open("rb") as file:
                 _refuse_foreign(path, file.read(len(_BEGIN)))
             path.unlink()  # rather than cut: nothing is written through a link that someone laid there
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | BINARY, 0o666)
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | BINARY, 0o600)
         try:
             _write_all(fd, head)
         except BaseException:

@@ -115,8 +115,12 @@ class PartFile(AtomicFile):
             if not worth:
                 os.ftruncate(self._fd, 0)
                 self.size = 0
-            if self.target.exists():
-                pass_on(self.target.stat(), self._fd)
+            self._pass_on(0o600)  # a later run writes to it, even where the output is for reading only
+
+    def _pass_on(self, more: int) -> None:
+        """Gives the part the owner and the mode of the file that it will replace, and some more bits."""
+        if self.target.exists():
+            pass_on(self.target.stat(), self._fd, more)
 
     @property
     def done(self) -> Mapping[str, Record]:
@@ -149,6 +153,7 @@ class PartFile(AtomicFile):
 
     def _publish(self) -> None:
         with errors_named(self.target, "finish"):
+            self._pass_on(0)
             os.fsync(self._fd)
         self._work.finish([self.path])
         for path, data in self.beside.items():

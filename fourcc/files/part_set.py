@@ -79,6 +79,7 @@ def completed_set(
             stack.callback(os.close, fd)
             lock_part(fd, part, target)
         _named(part, target, names, replaced)
+    remove_stale(target)  # replaced files that the interrupted run had put aside
     journal.unlink()
     return entries.done, names
 

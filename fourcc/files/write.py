@@ -218,8 +218,8 @@ def _create(target: Path) -> tuple[Path, int]:
         os.close(fd)
 
 
-def pass_on(replaced: os.stat_result, fd: int) -> None:
-    """Gives a file the owner, the group and the mode of another one, as far as the system allows.
+def pass_on(replaced: os.stat_result, fd: int, more: int = 0) -> None:
+    """Gives a file the owner, the group and the mode of another one, as far as the system allows; and `more` bits.
 
     Where the group cannot be kept, the mode's bits for the group become those for everybody, so that nobody gains a
     right.
@@ -233,7 +233,7 @@ def pass_on(replaced: os.stat_result, fd: int) -> None:
     if os.fstat(fd).st_gid != replaced.st_gid:
         mode &= 0o707 | (mode & 0o007) << 3
     with contextlib.suppress(OSError):
-        os.fchmod(fd, mode)
+        os.fchmod(fd, mode | more)
 
 
 def take_lock(fd: int) -> bool:

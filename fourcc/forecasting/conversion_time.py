@@ -11,10 +11,12 @@ import attrs
 
 from fourcc.compute import coding
 from fourcc.conversion.plan import Plan
+from fourcc.files.backing import backing_of
 from fourcc.forecasting.figure import Figure
 from fourcc.forecasting.file_reading import file_reading
 from fourcc.matrix_encoder import encoding_work
 from fourcc.plugins.registry import registry
+from fourcc.tags import FourCC
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from fourcc.conversion.pipeline import Step
     from fourcc.exporters.export import ExportPlan
     from fourcc.forecasting.known_rates import KnownRates
-    from fourcc.tags import FourCC
 
 START = Figure(0.4, 0.7, 1.5, "table")  # seconds in which a process starts, loads what it needs, and ends
 TENSOR = Figure(0.0003, 0.0006, 0.002, "table")  # seconds a tensor, however small
@@ -63,6 +64,8 @@ def conversion_time(planned: Plan | ExportPlan, rates: KnownRates) -> TimeForeca
         START + _compiling(planned.steps) + TENSOR * len(planned.steps) + WRITE * planned.file_bytes + _digest(planned)
     )
     unknown = tuple(kind for kind, cost in costs.items() if cost is None)
+    if any(map(backing_of, planned.source.files)):
+        unknown = (*unknown, "download")
     return TimeForecast(coded + fixed, rates.threads, unknown)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
 
+from fourcc.files.backing import backing_of
 from fourcc.forecasting.figure import Figure
 
 PIECE = 4 << 20  # bytes of a read
@@ -15,18 +16,27 @@ LEAST = 8 * PIECE  # of a file that is worth measuring
 
 
 def file_reading(files: Sequence[Path]) -> Figure | None:
-    """Bytes a second from the largest file; None where all are small, or none can be read.
+    """Bytes a second from the largest file; None where all are small, or none can be read, or it has holes.
 
-    What lies in the system's cache is read faster than the rest, so the figure is of the file as it is now.
+    None, too, where a file's bytes lie elsewhere: looking would fetch them. What lies in the system's cache is read
+    faster than the rest, so the figure is of the file as it is now.
     """
+    if any(map(backing_of, files)):
+        return None
     try:
         sizes = {path: path.stat().st_size for path in files}
         largest = max(sizes, key=lambda path: sizes[path])
-        if sizes[largest] < LEAST:
+        if sizes[largest] < LEAST or _has_holes(largest):
             return None
         return _measured(largest, sizes[largest])
     except (OSError, ValueError):  # ValueError: no files
         return None
+
+
+def _has_holes(path: Path) -> bool:
+    """Whether much of a file takes no room on the disk, as that of a file that is still to be downloaded."""
+    status = path.stat()
+    return 512 * getattr(status, "st_blocks", status.st_size) < status.st_size // 2
 
 
 def _measured(path: Path, size: int) -> Figure:

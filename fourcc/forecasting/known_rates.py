@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import cached_property
+from math import sqrt
 from statistics import median
 
 from fourcc.forecasting.figure import Figure
@@ -73,8 +74,8 @@ class KnownRates:
         samples = [each for each in self._remembered.get(READ, ()) if each.threads == self.threads]
         known, slowest = len(samples) >= MEASURED, max((each.wall for each in samples), default=0.0)
         if not known:
-            slow, usual, fast = reading_rates(self.threads)
-            samples.append(Sample(1 / fast, 1 / usual, self.threads))
+            slow, usual, fast = reading_rates(self.threads)  # the first is lower where other programs read, too
+            samples.append(Sample(1 / fast, 1 / sqrt(slow * usual), self.threads))
             remember({READ: samples[-1]})
             slowest = max(slowest, 1 / slow)
         low = UNSTEADY / slowest / max(1.0, self.crowding)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,7 +36,7 @@ def remember_run(model: Model, speed: Speed, threads: int | None) -> None:
         return
     try:
         rates = KnownRates(thread_count(threads))
-        with open_model_bin(Path(model.path), fd=os.dup(model.file.files[0].fd)) as source:
+        with open_model_bin(Path(model.path), fd=model.another_fd()) as source:
             expected = token_seconds(network_sizes(plan(source, Policy.keep())), rates).middle
     except (FourccError, OSError):  # the file was replaced meanwhile
         return

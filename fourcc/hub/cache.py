@@ -6,28 +6,30 @@ import contextlib
 import hashlib
 import logging
 import os
-from collections.abc import Iterable
+from functools import partial
+from inspect import signature
 from pathlib import Path
 from typing import Any, Self
 
 from fourcc.errors import SourceError
 from fourcc.hub.library import library
-from fourcc.hub.listing import Entry, Listing
+from fourcc.hub.listing import Listing, RepositoryFile
 from fourcc.hub.names import HubName
 from fourcc.hub.telling import tell
 from fourcc.hub.trying import tried
 
 _log = logging.getLogger(__name__)
+_ETAG_SECONDS = 20.0  # that the hub may take to say what a file is
 
 
-def cached(listing: Listing, entry: Entry) -> Path | None:
+def cached(listing: Listing, entry: RepositoryFile) -> Path | None:
     """The path of a file that is in the cache; None where it is not, or is another one."""
     found = library().try_to_load_from_cache(listing.name.repo, entry.path, revision=listing.commit)
     path = Path(found) if isinstance(found, str) else None
     return path if path is not None and path.is_file() and _is_this(path, entry) else None
 
 
-def _is_this(path: Path, entry: Entry) -> bool:
+def _is_this(path: Path, entry: RepositoryFile) -> bool:
     """Whether a file of the cache can be the one of the listing.
 
     A large one is known by its length and the name of what it links to, its SHA-256; a small one by its bytes.
@@ -39,7 +41,7 @@ def _is_this(path: Path, entry: Entry) -> bool:
     return not path.is_symlink() or Path(os.path.realpath(path)).name == entry.sha256
 
 
-def fetched(listing: Listing, entry: Entry) -> Path:
+def fetched(listing: Listing, entry: RepositoryFile) -> Path:
     """The path of a file in the cache, downloaded first where it is not there.
 
     Raises:
@@ -60,26 +62,25 @@ def fetched(listing: Listing, entry: Entry) -> Path:
     raise AssertionError("unreachable")
 
 
-def _downloaded(listing: Listing, entry: Entry) -> str:
+def _downloaded(listing: Listing, entry: RepositoryFile) -> str:
     label = f"{listing.at}/{entry.path}"
     _log.info("downloading %s: %d bytes", label, entry.size)
-    ask = library().hf_hub_download
-    return str(
-        tried(
-            label,
-            lambda: ask(
-                listing.name.repo,
-                entry.path,
-                revision=listing.commit,
-                library_name="fourcc",
-                tqdm_class=type("Told", (_Told,), {"file": entry.path.rpartition("/")[2]}),
-                etag_timeout=20,
-            ),
-        )
+    ask = partial(_asked, listing, entry, listing.commit)
+    return str(tried(label, ask))
+
+
+def _asked(listing: Listing, entry: RepositoryFile, revision: str | None) -> str:
+    """Has huggingface_hub download a file; it tells of it where its version can."""
+    download = library().hf_hub_download
+    told = type("Told", (_Told,), {"file": entry.path.rpartition("/")[2]})
+    bar = {"tqdm_class": told} if "tqdm_class" in signature(download).parameters else {}
+    found = download(
+        listing.name.repo, entry.path, revision=revision, library_name="fourcc", etag_timeout=_ETAG_SECONDS, **bar
     )
+    return str(found)
 
 
-def _other(listing: Listing, entry: Entry, found: str | None, path: Path) -> SourceError:
+def _other(listing: Listing, entry: RepositoryFile, found: str | None, path: Path) -> SourceError:
     """The error for a file that is not the one of the listing."""
     expected, label = entry.sha256 or entry.git, f"{listing.at}/{entry.path}"
     if found != expected:
@@ -90,10 +91,10 @@ def _other(listing: Listing, entry: Entry, found: str | None, path: Path) -> Sou
     return SourceError(what, file=label, found=name, expected=f"{listing.commit} and {expected}", hint=hint)
 
 
-def note_revision(listing: Listing, entry: Entry) -> None:
+def note_revision(listing: Listing, entry: RepositoryFile) -> None:
     """Has the cache know which commit the revision is, so that it is found without a network."""
     with contextlib.suppress(Exception):
-        library().hf_hub_download(listing.name.repo, entry.path, revision=listing.name.revision, tqdm_class=_Told)
+        _asked(listing, entry, listing.name.revision)
 
 
 def snapshot(name: HubName) -> Path | None:
@@ -105,12 +106,7 @@ def snapshot(name: HubName) -> Path | None:
         return None
 
 
-def small(listing: Listing, entries: Iterable[Entry], most: int) -> dict[str, bytes]:
-    """The contents of small files, by their paths. Raises as `fetched` does; files longer than `most` are left out."""
-    return {entry.path: fetched(listing, entry).read_bytes() for entry in entries if entry.size <= most}
-
-
-def _digest(path: Path, entry: Entry) -> str | None:
+def _digest(path: Path, entry: RepositoryFile) -> str | None:
     """SHA-256 of a file, or git's SHA-1, whichever the hub states; None where it states neither."""
     if entry.sha256 is None and entry.git is None:
         return None

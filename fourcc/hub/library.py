@@ -36,7 +36,7 @@ def session() -> Any:  # noqa: ANN401 - httpx's client, of this package's or of 
 
 def offline() -> bool:
     """Whether huggingface_hub was told to use its cache alone (HF_HUB_OFFLINE)."""
-    return bool(library().constants.is_offline_mode())
+    return bool(library().constants.HF_HUB_OFFLINE)
 
 
 def endpoint() -> str:

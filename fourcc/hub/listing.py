@@ -1,4 +1,4 @@
-"""What a model's repository holds at one commit: names, lengths and digests of its files."""
+"""The contents of a model's repository at one commit: names, lengths and digests of its files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _COMMIT = re.compile(r"[0-9a-f]{7,64}")
 
 
 @attrs.frozen
-class Entry:
+class RepositoryFile:
     """A file of a repository.
 
     Attributes:
@@ -49,19 +49,19 @@ class Listing:
 
     name: HubName
     commit: str
-    entries: dict[str, Entry]
+    entries: dict[str, RepositoryFile]
 
     @property
     def at(self) -> str:
         """The model at its commit, for messages."""
         return f"hf://{self.name.repo}@{self.commit[:12]}"
 
-    def below(self, folder: str) -> dict[str, Entry]:
+    def below(self, folder: str) -> dict[str, RepositoryFile]:
         """The files in a folder and below it, by their paths from there."""
         start = f"{folder}/" if folder else ""
         return {path.removeprefix(start): entry for path, entry in self.entries.items() if path.startswith(start)}
 
-    def remote(self, entry: Entry) -> Remote:
+    def remote(self, entry: RepositoryFile) -> Remote:
         """A file of the repository, to be read over the network."""
         url = library().hf_hub_url(self.name.repo, entry.path, revision=self.commit)
         return Remote(f"{self.at}/{entry.path}", url, entry.size, entry.sha256, self.commit)
@@ -87,7 +87,7 @@ def listing(name: HubName) -> Listing:
     return Listing(name, commit, {entry.path: entry for entry in found})
 
 
-def _entry(said: Any, name: HubName) -> Entry | None:  # noqa: ANN401 - of huggingface_hub
+def _entry(said: Any, name: HubName) -> RepositoryFile | None:  # noqa: ANN401 - of huggingface_hub
     """A file of the listing; None where its name is hidden or leads elsewhere: no reader asks for such."""
     path = str(said.rfilename)
     try:
@@ -100,4 +100,4 @@ def _entry(said: Any, name: HubName) -> Entry | None:  # noqa: ANN401 - of huggi
     sha256 = None if said.lfs is None else str(said.lfs.sha256)
     if sha256 is not None and re.fullmatch(r"[0-9a-f]{64}", sha256) is None:
         raise SourceError("the hub states no SHA-256 that can be true", file=f"{name}/{path}", found=sha256)
-    return Entry(path, size, sha256, None if sha256 else said.blob_id)
+    return RepositoryFile(path, size, sha256, None if sha256 else said.blob_id)

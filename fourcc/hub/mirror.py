@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -21,6 +21,7 @@ from fourcc.files import backing
 from fourcc.files.descriptors import HAS_LOCKS, lock
 from fourcc.hub.ranges import Remote
 from fourcc.hub.remote_file import RemoteFile
+from fourcc.threads import Task, in_order
 
 PREFIX = ".fourcc-hub-"
 AT_ONCE = 8  # files whose beginnings are fetched at once
@@ -38,10 +39,7 @@ class Mirror:
 
     def __init__(self, parent: Path, name: str, called: str, *, whole: bool) -> None:
         _remove_stale(parent)
-        self._root = Path(os.path.realpath(tempfile.mkdtemp(prefix=PREFIX, dir=parent)))
-        self._fd = os.open(self._root, os.O_RDONLY)
-        with contextlib.suppress(OSError):  # a file system without locks, where nothing is swept
-            lock(self._fd)
+        self._root, self._fd = _made(parent)
         self._whole = whole
         self._files: list[RemoteFile] = []
         self._turn = threading.Condition()
@@ -66,9 +64,9 @@ class Mirror:
     def fetch_beginnings(self) -> None:
         """Fetches the first block of each file, several at once. Raises as reading does."""
         files = [file for file in self._files if file.remote.size]
-        with ThreadPoolExecutor(min(AT_ONCE, max(1, len(files)))) as pool:
-            for _ in pool.map(_touch, files):
-                pass
+        tasks = (Task(partial(_touch, file)) for file in files)
+        for _ in in_order(tasks, min(AT_ONCE, max(1, len(files))), 0):
+            pass
 
     def take_turns(self) -> int:
         """From now on the files are used as a whole, one after the other; gives the length of the longest."""
@@ -96,7 +94,8 @@ class Mirror:
         for file in self._files:
             file.close()
         shutil.rmtree(self._root, ignore_errors=True)
-        os.close(self._fd)
+        if self._fd >= 0:
+            os.close(self._fd)
 
 
 class _TurnFile(RemoteFile):
@@ -114,6 +113,29 @@ class _TurnFile(RemoteFile):
 def _touch(file: RemoteFile) -> None:
     with file.held(0, 1):
         pass
+
+
+def _made(parent: Path) -> tuple[Path, int]:
+    """A new folder, and a descriptor with its lock, which shows that its run lives; -1 where there are no locks."""
+    while True:
+        folder = Path(os.path.realpath(tempfile.mkdtemp(prefix=PREFIX, dir=parent)))
+        if not HAS_LOCKS:
+            return folder, -1
+        fd = os.open(folder, os.O_RDONLY)
+        if _is_ours(fd) and folder.is_dir():  # else another run removes it between the two calls, as a dead run's
+            return folder, fd
+        os.close(fd)
+
+
+def _is_ours(fd: int) -> bool:
+    """Takes the lock of a folder; False where another run has it, which removes the folder."""
+    try:
+        lock(fd)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks, where nothing is swept
+        return True
+    return True
 
 
 def _remove_stale(parent: Path) -> None:

@@ -67,6 +67,7 @@ class Remote:
         position, in_vain = begin, 0
         while position < end:
             start = position
+            self._go_on_if_wanted()
             try:
                 for piece in self._answer(position, end):
                     self._go_on_if_wanted()

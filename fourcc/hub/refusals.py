@@ -1,4 +1,4 @@
-"""What a server's refusal means to the user, and what to do."""
+"""The meaning of a server's refusal, and what to do."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ _ELSEWHERE = {
 
 
 def _by_class(error: Exception, what: str) -> tuple[str, str] | None:
-    """What huggingface_hub's own errors mean, and what to do."""
+    """The meaning of an error of huggingface_hub's, and what to do; None where it has none."""
     errors = library().errors
     repo = "/".join(what.removeprefix("hf://").partition("@")[0].split("/")[:2])
     meanings = (

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import secrets
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ from fourcc.hub.telling import tell
 
 _log = logging.getLogger(__name__)
 BLOCK = 1 << 18  # bytes
+_SEED = secrets.randbits(64)  # which no server knows, so that none can make other bytes of the same digest
 MOST_AHEAD = 32  # blocks: 8 MiB
 
 
@@ -35,7 +37,7 @@ class Sums:
 
     Attributes:
         whole: its XXH3-128.
-        blocks: BLAKE2b-128 of each block.
+        blocks: XXH3-128 of each block, with this process's seed.
     """
 
     whole: bytes
@@ -62,7 +64,7 @@ class RemoteFile:
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | BINARY, 0o600)
         self._count = -(-remote.size // BLOCK)
         self._there = bytearray(self._count)  # a 1 for each block that is in the file
-        self._seen: dict[int, bytes] = {}  # block -> BLAKE2b-128, of those that were read before the whole
+        self._seen: dict[int, bytes] = {}  # block -> its digest, of those that were read before the whole
         self._ahead, self._next = 1, -1
         self.readers = 0
         os.truncate(self._fd, remote.size)
@@ -179,7 +181,10 @@ class RemoteFile:
     def _write(self, offset: int, piece: bytes | bytearray) -> None:
         rest = memoryview(piece)
         while rest:
-            count = write_some(self._fd, rest, offset)
+            try:
+                count = write_some(self._fd, rest, offset)
+            except OSError as error:  # no room, as a rule
+                raise OSError(error.errno, f"{error.strerror} (while it was downloaded)", str(self.path)) from error
             offset, rest = offset + count, rest[count:]
 
     # -- as a whole
@@ -229,4 +234,4 @@ class RemoteFile:
 
 
 def _sum(block: bytes | bytearray) -> bytes:
-    return hashlib.blake2b(block, digest_size=16).digest()
+    return xxh3_128(block, seed=_SEED).digest()

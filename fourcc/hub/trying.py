@@ -39,7 +39,7 @@ def tried(what: str, ask: Callable[[], T]) -> T:
             raise
         except Exception as error:  # sorted out below
             unreachable = type(error).__name__ == "ConnectError"  # of httpx: no network, or no such host
-            if not passing(error) or number == (1 if unreachable else TRIES - 1):
+            if abandoned() or not passing(error) or number == (1 if unreachable else TRIES - 1):
                 raise explained(error, what) from error
             wait(number, error, what)
     raise AssertionError("unreachable")

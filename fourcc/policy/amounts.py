@@ -9,6 +9,8 @@ from fractions import Fraction
 
 import attrs
 
+from fourcc.errors import UsageError
+
 BYTES = {
     "": 1,
     "b": 1,
@@ -45,6 +47,27 @@ def amount(text: str, units: Mapping[str, int] = BYTES) -> Fraction:
         example = "2.4 MB, 2400 kB, 2 MiB or 2400000" if units is BYTES else "4.25"
         raise ValueError(f"found {text!r}, expected a number such as {example}")
     return Fraction(match[1]) * units[match[2].lower()]
+
+
+def memory_cap(given: int | str | None, name: str = "memory") -> int | None:
+    """The bytes of a cap on memory, a number or spelled as ``"2GB"``; None where there is none.
+
+    Args:
+        given: the cap.
+        name: of the argument, for messages.
+
+    Raises:
+        UsageError: it spells no amount, or less than a byte.
+    """
+    if given is None:
+        return None
+    try:
+        number = int(amount(given) if isinstance(given, str) else given)
+    except ValueError as error:
+        raise UsageError(f"bad value of {name}", found=repr(given), expected="2GB, 500MB, 2GiB") from error
+    if number < 1:
+        raise UsageError(f"bad value of {name}", found=given, expected="at least a byte")
+    return number
 
 
 @attrs.frozen

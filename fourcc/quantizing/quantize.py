@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 
 from fourcc.calibration.conversion_trials import OnStage
 from fourcc.calibration.pins import as_pins
+from fourcc.conversion.plan import as_globs
 from fourcc.policy import Policy
+from fourcc.policy.amounts import memory_cap
 from fourcc.quantizing.container import container_of
 from fourcc.quantizing.request import Quantization, feedback_for, listed_options, rules_or_budget
 
@@ -43,12 +45,14 @@ def quantize(  # noqa: PLR0913 - keyword-only, one an option of the command
     options: str | Sequence[str] | None = None,
     pins: str | Iterable[str | Pin] = (),
     feedback: str | Feedback | None = None,
+    no_feedback_for: Iterable[str] = (),
     to: str | None = None,
     instead: str = "",
     shard_size: str | int | None = None,
     tokenizer: str | Path | None = None,
     pre: str | None = None,
     threads: int | None = None,
+    memory: int | str | None = None,
     force: bool = False,
     resume: bool = False,
     stage: OnStage = lambda what, unit: None,  # noqa: ARG005 - a call that does nothing
@@ -72,12 +76,15 @@ def quantize(  # noqa: PLR0913 - keyword-only, one an option of the command
         pins: tensors whose format a budget does not choose.
         feedback: ``"gptq"``, or the settings of error feedback, which needs a text or a calibration with Hessians;
             ``"none"``: none. None: as a budget has it, with feedback, and without for rules.
+        no_feedback_for: globs of roles whose tensors are encoded without error feedback.
         to: the kind of export, where the output does not tell.
         instead: ``Q,R``: formats for tensors that the container cannot hold.
         shard_size: bytes of tensors that a file holds at most; None: one file, and 5GB for those of a folder.
         tokenizer: a tokenizer file to go with the model.
         pre: the way in which a tokenizer.json's byte pairs are cut, as `fourcc.export` takes it.
         threads: number of threads. The bytes do not depend on it.
+        memory: the most bytes of resident memory that this process takes, such as ``"2GB"``; goes with rules, without
+            a text.
         force: replace an existing output, and begin unfinished work beside it anew.
         resume: go on with the writing that was interrupted; not with a text, a size or a budget.
         stage: called with each stage's name and unit, gives a function that takes the stage's progress.
@@ -91,7 +98,17 @@ def quantize(  # noqa: PLR0913 - keyword-only, one an option of the command
     rules, found = rules_or_budget(given)
     settings, wanted = feedback_for(feedback, found), None if text is None else Path(text)
     asked = Quantization(
-        rules, found, calibration, wanted, listed_options(options), as_pins(pins), settings, documents, instead
+        rules,
+        found,
+        calibration,
+        wanted,
+        listed_options(options),
+        as_pins(pins),
+        settings,
+        documents,
+        instead,
+        as_globs(no_feedback_for),
+        memory_cap(memory),
     )
     asked.check()
     container = container_of(output, to, shard_size, rules)

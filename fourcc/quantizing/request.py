@@ -35,6 +35,8 @@ class Quantization:
         feedback: the settings of error feedback; None: none.
         documents: whether empty lines part the text's documents.
         instead: formats for tensors that the container cannot hold; empty: the container's own choice.
+        no_feedback_for: globs of roles whose tensors have no error feedback.
+        memory: bytes of resident memory that the process may take; None: any number.
     """
 
     rules: Policy | None
@@ -46,6 +48,8 @@ class Quantization:
     feedback: Feedback | None = None
     documents: bool = False
     instead: str = ""
+    no_feedback_for: tuple[str, ...] = ()
+    memory: int | None = None
 
     def check(self, prefix: str = "") -> None:
         """Raises UsageError where the parts contradict each other; `prefix` stands before the arguments' names."""
@@ -66,6 +70,12 @@ class Quantization:
             what = f"{p}size and {p}budget need a text: formats are measured on it"
             hint = f"Add {p}calibration-text FILE, some 100 kB of what the model is for; or name a {p}recipe."
             raise UsageError(what, hint=hint)
+        for name, value in ((f"{p}no-feedback-for", self.no_feedback_for), (f"{p}memory", self.memory)):
+            if value and self.budget is not None:
+                raise UsageError(f"{name} and {p}budget exclude each other", hint="It goes with rules.")
+        if self.memory is not None and self.text is not None:
+            hint = f"Calibrate and measure with `fourcc calibrate` and `eval`, and quantize with {p}calibration."
+            raise UsageError(f"{p}memory and {p}calibration-text exclude each other", hint=hint)
         if self.instead and self.budget is not None:
             raise UsageError(f"{p}as and {p}budget exclude each other", hint=f"{p}options says what to mix.")
 

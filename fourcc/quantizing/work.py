@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -19,6 +18,7 @@ from fourcc.calibration.two_texts import two_texts
 from fourcc.container.shard_files import ShardTarget, check_model_output
 from fourcc.conversion.convert import execute
 from fourcc.conversion.plan import plan
+from fourcc.conversion.without_feedback import refuse_unknown_roles
 from fourcc.errors import PolicyError, UsageError
 from fourcc.execution import Execution
 from fourcc.exporters.export import check_targets, execute_export, exported_bytes, fitted_plan, laid_out, plan_export
@@ -120,14 +120,20 @@ class QuantizationWork:
         assert rules is not None
         if calibration is None and self.asked.text is not None:
             feedback = None  # shapes alone are looked at: its Hessians come later
+        later = self.asked.feedback is not None and feedback is None
+        given: dict[str, Any] = {
+            "calibration": calibration,
+            "feedback": feedback,
+            "no_feedback_for": () if later else self.asked.no_feedback_for,
+        }
         if kind is None:
-            planned = plan(self.source, rules, calibration=calibration, feedback=feedback)
+            planned = plan(self.source, rules, **given)
             planned.refuse_unmet()
+            refuse_unknown_roles(planned.steps, self.asked.no_feedback_for)
             return planned
         _refuse_decoding(self.source, kind, rules)
-        planned = fitted_plan(
-            self.source, kind, rules, instead=self.asked.instead, calibration=calibration, feedback=feedback
-        )
+        planned = fitted_plan(self.source, kind, rules, instead=self.asked.instead, **given)
+        refuse_unknown_roles(planned.steps, self.asked.no_feedback_for)
         unmet = planned.unmet_by(lambda: laid_out(planned, kind).file_bytes)
         if unmet:
             raise PolicyError(unmet, file=rules.file)
@@ -194,7 +200,7 @@ class QuantizationWork:
             steps = [(str(record.tag), prod(record.shape), record.nbytes) for record in model.index.tensors]
             return quantized_of(self.container, steps, path, notes, divergence, files)
         kind = self._kind_with(divergence)
-        opened = open_model_bin(self.source.files[0], fd=os.dup(model.file.files[0].fd))
+        opened = open_model_bin(self.source.files[0], fd=model.another_fd())
         source = self.stack.enter_context(opened)
         exported = plan_export(attrs.evolve(source, files=()), kind)  # it is in no file that a later run could read
         return attrs.evolve(self._exported(exported, notes, force=force), divergence=divergence)
@@ -244,8 +250,13 @@ class QuantizationWork:
         return check_targets(planned, self.container.output, self._read(), force=force, resume=self.means.resume)
 
     def _how(self, *, force: bool) -> Execution:
-        told = self.means.stage("writing", "weights")
-        return Execution(threads=self.means.threads, resume=self.means.resume, anew=force, progress=told)
+        return Execution(
+            threads=self.means.threads,
+            memory=self.asked.memory,
+            resume=self.means.resume,
+            anew=force,
+            progress=self.means.stage("writing", "weights"),
+        )
 
 
 def opened_work(

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from statistics import median
 from threading import Lock
-from time import perf_counter, thread_time
+from time import perf_counter
 
 from fourcc.compute.coding import WORTH_COMPILING
+from fourcc.rates.clock import processor_clock
 from fourcc.rates.remembered import remember
 from fourcc.rates.sample import Sample
 
@@ -35,11 +36,11 @@ def timed(kind: str, weights: int, whole: int) -> Iterator[None]:
         whole: weights of the whole work of this kind. Small work is done uncompiled, at rates that tell nothing of
             large work.
     """
-    began, passed = thread_time(), perf_counter()
+    began, passed = processor_clock(), perf_counter()
     yield
     if weights < LEAST_TILE or whole < WORTH_COMPILING:
         return
-    spent = (thread_time() - began) / weights, (perf_counter() - passed) / weights
+    spent = (processor_clock() - began) / weights, (perf_counter() - passed) / weights
     with _lock:
         _spent[kind].append(spent)
 

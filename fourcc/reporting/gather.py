@@ -72,9 +72,9 @@ def gather(wanted: ReportRequest, progress: OnProgress | None = None) -> ModelRe
     costs = None if wanted.costs is None else read_costs(wanted.costs)
     calibration = None if wanted.calibration is None else open_calibration(wanted.calibration)
     with ExitStack() as stack:
-        reach = RANGES if wanted.sample is None else DOWNLOAD
-        source = stack.enter_context(open_source(wanted.path, None, reach))
-        against = None if wanted.against is None else stack.enter_context(open_source(wanted.against, None, reach))
+        transfer = RANGES if wanted.sample is None else DOWNLOAD
+        source = stack.enter_context(open_source(wanted.path, None, transfer))
+        against = None if wanted.against is None else stack.enter_context(open_source(wanted.against, None, transfer))
         facts = file_facts(source, check=wanted.sample is not None)
         tensors = tuple(_tensors(source, against, wanted, progress))
         tensors = _with_aids(tensors, source, costs, calibration, wanted.costs)

@@ -24,7 +24,7 @@ from fourcc.files.read import ReadFile
 from fourcc.files.signatures import HEAD_BYTES, known, looks_like, marked
 from fourcc.networks import unheeded
 from fourcc.sources import ggjt, gguf, llama2c, llama2c_bytes, llama2c_records, npz, safetensors, shards
-from fourcc.sources.elsewhere import DOWNLOAD, Reach, located
+from fourcc.sources.elsewhere import DOWNLOAD, Transfer, located
 from fourcc.sources.folder import choose
 from fourcc.sources.kind import SourceKind
 from fourcc.sources.model_bin import open_model_bin
@@ -55,14 +55,14 @@ KINDS = (
 PLUGGED = plugged_sources([kind.name for kind in KINDS])
 
 
-def open_source(path: str | Path, tokenizer: str | Path | None = None, reach: Reach = DOWNLOAD) -> Source:
+def open_source(path: str | Path, tokenizer: str | Path | None = None, transfer: Transfer = DOWNLOAD) -> Source:
     """Opens a checkpoint; no weight is read yet.
 
     Args:
         path: a file, or a folder that holds one model; or a model on a hub, ``org/name`` or ``hf://org/name@revision``,
             or the address of a file.
         tokenizer: a tokenizer file to go with it, in place of the one that the checkpoint brings.
-        reach: how the bytes of a model that lies elsewhere come.
+        transfer: how the bytes of a model that lies elsewhere come.
 
     Returns:
         The source, to be closed.
@@ -75,7 +75,7 @@ def open_source(path: str | Path, tokenizer: str | Path | None = None, reach: Re
     """
     refuse_unfinished(Path(path))
     with ExitStack() as stack:
-        place = stack.enter_context(located(Path(path), reach))
+        place = stack.enter_context(located(Path(path), transfer))
         source = _open_folder(place) if place.is_dir() else _open_file(place)
         stack.callback(source.close)
         source = source if tokenizer is None else _with_tokenizer(source, Path(tokenizer))
@@ -149,7 +149,7 @@ def _kind_of(path: Path, head: bytes) -> SourceKind | None:
     for kind in certain:
         if kind.recognises(path, head):
             return kind
-    if backing is not None:
+    if backing is not None and PLUGGED.names():
         backing.fill()  # a plugin reads as it likes
     return claimant(PLUGGED, path, head) or next(
         (kind for kind in guessed if not foreign and kind.recognises(path, head)), None

@@ -177,7 +177,7 @@ class OneOf:
 class Turned:
     """Reads matrices of plain numbers with columns for rows.
 
-    A row needs all stored rows, so the last matrix is kept until another one is asked for.
+    A row needs all stored rows, so the last matrix is kept until all its rows were read, or another is asked for.
 
     Attributes:
         stored: reads the rows as they are in the file.
@@ -187,6 +187,7 @@ class Turned:
     stored: ReadRows
     rows: int
     _last: tuple[int, Parts] | None = None
+    _served: int = 0
     _lock: Lock = attrs.field(factory=Lock, repr=False)
 
     def read(self, matrix: int, first: int, last: int) -> Parts:
@@ -194,7 +195,11 @@ class Turned:
         with self._lock:
             if self._last is None or self._last[0] != matrix:
                 self._last = matrix, {name: part.T for name, part in self.stored(matrix, 0, self.rows).items()}
+                self._served = 0
             kept = self._last[1]
+            self._served += last - first
+            if self._served >= max(map(len, kept.values())):
+                self._last = None
         return {name: np.ascontiguousarray(part[first:last]) for name, part in kept.items()}
 
 

@@ -22,14 +22,14 @@ from fourcc.hub.listing import Listing, listing
 from fourcc.hub.mirror import Mirror
 from fourcc.hub.names import FileAddress, HubName, checked_path, read_name
 from fourcc.hub.refusals import NO_MODEL
-from fourcc.sources.repository import Files, files_of, most_bytes, refuse_pickle
+from fourcc.sources.repository import ModelFiles, files_of, most_bytes, refuse_pickle
 
 _log = logging.getLogger(__name__)
 Way = Literal["download", "ranges", "stream"]
 
 
 @attrs.frozen
-class Reach:
+class Transfer:
     """How a model that lies elsewhere is read.
 
     Attributes:
@@ -42,12 +42,12 @@ class Reach:
     scratch: Path | None = None
 
 
-DOWNLOAD = Reach()
-RANGES = Reach("ranges")
+DOWNLOAD = Transfer()
+RANGES = Transfer("ranges")
 
 
-def streaming(source: Path, output: Path) -> Reach:
-    """The reach of work that uses file after file of a model elsewhere, with room for them beside the output.
+def streaming(source: Path, output: Path) -> Transfer:
+    """The transfer of work that uses file after file of a model elsewhere, with room for them beside the output.
 
     Raises:
         UsageError: the source lies here, so there is nothing to download.
@@ -58,16 +58,16 @@ def streaming(source: Path, output: Path) -> Reach:
             what, file=source, hint="Leave --stream out; it is for models on a hub, such as hf://org/name."
         )
     folder = Path(os.path.realpath(output)).parent
-    return Reach("stream", folder if folder.is_dir() else None)
+    return Transfer("stream", folder if folder.is_dir() else None)
 
 
 @contextmanager
-def located(path: Path, reach: Reach) -> Iterator[Path]:
+def located(path: Path, transfer: Transfer) -> Iterator[Path]:
     """A path on this machine for what may be a model elsewhere; while it is open, the path may be read.
 
     Args:
         path: what the user gave. What lies here under that name is taken before anything else.
-        reach: how the bytes come.
+        transfer: how the bytes come.
 
     Raises:
         SourceError: the hub has no such model, or does not give it; it holds none, or more than one.
@@ -80,7 +80,7 @@ def located(path: Path, reach: Reach) -> Iterator[Path]:
         yield path
         return
     if isinstance(name, FileAddress):
-        with _at_address(name, reach) as place:
+        with _at_address(name, transfer) as place:
             yield place
         return
     found = _listing(name)
@@ -88,10 +88,10 @@ def located(path: Path, reach: Reach) -> Iterator[Path]:
         yield _in_cache(name)
         return
     files = files_of(found)
-    if reach.way == "download" or all(cache.cached(found, entry) for entry in files.weights.values()):
+    if transfer.way == "download" or all(cache.cached(found, entry) for entry in files.weights.values()):
         yield _downloaded(found, files)
         return
-    with _mirrored(found, files, reach) as place:
+    with _mirrored(found, files, transfer) as place:
         yield place
 
 
@@ -114,7 +114,7 @@ def elsewhere(path: Path) -> HubName | FileAddress | None:
 
 
 def _listing(name: HubName) -> Listing | None:
-    """What the hub says that the repository holds; None where it cannot be asked, and the cache may know."""
+    """The files that the repository holds, as the hub says; None where it cannot be asked, and the cache may know."""
     if offline():
         return None
     try:
@@ -137,13 +137,18 @@ def _in_cache(name: HubName) -> Path:
     """The model in the cache, without a network. Raises SourceError where it is not there."""
     folder = cache.snapshot(name)
     if folder is None or not (folder / name.inside).exists():
+        if not name.explicit:
+            what = (
+                "No such file or directory, and no such model in huggingface_hub's cache, while HF_HUB_OFFLINE is set"
+            )
+            raise FileNotFoundError(errno.ENOENT, what, str(name).removeprefix("hf://"))
         hint = "Unset HF_HUB_OFFLINE, or download the model while there is a network."
         what = "not in huggingface_hub's cache, and HF_HUB_OFFLINE forbids to ask the hub"
         raise SourceError(what, file=str(name), hint=hint)
     return folder / name.inside
 
 
-def _downloaded(found: Listing, files: Files) -> Path:
+def _downloaded(found: Listing, files: ModelFiles) -> Path:
     """The model in the cache, with all its files."""
     entries = sorted((*files.weights.values(), *files.small.values()), key=lambda entry: entry.size)
     limits = {entry.path for entry in files.small.values() if entry.size > most_bytes(entry)}
@@ -156,10 +161,10 @@ def _downloaded(found: Listing, files: Files) -> Path:
 
 
 @contextmanager
-def _mirrored(found: Listing, files: Files, reach: Reach) -> Iterator[Path]:
+def _mirrored(found: Listing, files: ModelFiles, transfer: Transfer) -> Iterator[Path]:
     """A folder in which the files with weights are filled when they are read."""
-    parent = reach.scratch or Path(tempfile.gettempdir())
-    with Mirror(parent, found.name.repo, f"{found.at}/", whole=reach.way == "stream") as mirror, _named():
+    parent = transfer.scratch or Path(tempfile.gettempdir())
+    with Mirror(parent, found.name.repo, f"{found.at}/", whole=transfer.way == "stream") as mirror, _named():
         for name, entry in files.small.items():
             if entry.size <= most_bytes(entry):
                 mirror.add(checked_path(name, found.at), cache.fetched(found, entry).read_bytes())
@@ -180,15 +185,15 @@ def _named() -> Iterator[None]:
 
 
 @contextmanager
-def _at_address(name: FileAddress, reach: Reach) -> Iterator[Path]:
+def _at_address(name: FileAddress, transfer: Transfer) -> Iterator[Path]:
     """A file of another server than a hub."""
     remote = pinned(name)
-    if reach.way == "download":
+    if transfer.way == "download":
         yield downloaded(name, remote)
         return
-    parent = reach.scratch or Path(tempfile.gettempdir())
+    parent = transfer.scratch or Path(tempfile.gettempdir())
     called = str(name).removesuffix(name.name)
-    with Mirror(parent, "address", called, whole=reach.way == "stream") as mirror, _named():
+    with Mirror(parent, "address", called, whole=transfer.way == "stream") as mirror, _named():
         mirror.back(name.name, remote, None)
         yield mirror.folder / name.name
 

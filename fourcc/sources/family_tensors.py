@@ -133,7 +133,9 @@ class FamilyFile:
         if ending == ".bias" or template not in turned or not tensor.format.real or tensor.format.block != (1, 1):
             return tensor
         *lead, rows, cols = tensor.shape
-        return attrs.evolve(tensor, shape=(*lead, cols, rows), read=Turned(tensor.read, rows).read)
+        matrix = tensor.format.stored_bytes((rows, cols), tensor.params)
+        read = Turned(tensor.read, rows).read
+        return attrs.evolve(tensor, shape=(*lead, cols, rows), read=read, gathered=tensor.gathered + matrix)
 
     def _with_a_row(self, tensor: SourceTensor) -> SourceTensor:
         """The tensor; a matrix of one row that the file has as a vector gets its row."""

@@ -181,13 +181,14 @@ def _tensor(member: _Member) -> SourceTensor:
     if begin + extent.nbytes != member.nbytes:
         what = f"the array {list(shape)} of {dtype} does not fill its member"
         raise member.refusal(what, f"{member.nbytes} bytes", f"{begin + extent.nbytes} bytes")
-    read = extent.read
+    read, gathered = extent.read, 0
     if by_columns:
         if extent.nbytes > MAX_COLUMN_ORDER:
             what, hint = "an array in column order that is too large", "Store it in row order: numpy.ascontiguousarray."
             raise member.refusal(what, f"{extent.nbytes} bytes", f"at most {MAX_COLUMN_ORDER}", hint)
-        read = _ByColumns(member, begin, shape, dtype, fmt.parts[0].name).read
-    return SourceTensor(name=member.name, source_name=member.name, shape=shape, tag=fmt.tag, read=read)
+        read, gathered = _ByColumns(member, begin, shape, dtype, fmt.parts[0].name).read, extent.nbytes
+    name = member.name
+    return SourceTensor(name=name, source_name=name, shape=shape, tag=fmt.tag, read=read, gathered=gathered)
 
 
 class _ByColumns:

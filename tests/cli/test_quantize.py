@@ -77,6 +77,21 @@ def test_document(run: Runner, folder: Path, tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("text", [False, True])
+@pytest.mark.parametrize("suffix", [".bin", ".gguf"])
+def test_shards(run: Runner, tiny: Path, tmp_path: Path, suffix: str, text: bool) -> None:
+    """Whatever is written may be cut, with a text and without; joined it is what one file would be."""
+    (tmp_path / "text.txt").write_text(tiny.with_name("heldout.txt").read_text()[:3000])
+    rules = ["--format", "Q4_0,F16", "-z", tiny.with_name("tiny_tokenizer.bin"), "-q"]
+    rules += ["--calibration-text", tmp_path / "text.txt"] if text else []
+    assert run("quantize", tiny, "-o", tmp_path / f"one{suffix}", *rules).code == 0
+    told = run("quantize", tiny, "-o", tmp_path / f"x{suffix}", *rules, "--shard-size", "99kB", "--json").document
+    first = "x.index.json" if suffix == ".bin" else min(tmp_path.glob("x-*.gguf")).name
+    assert told["output"] == str(tmp_path / first)
+    assert len(told["beside"]) == len(list(tmp_path.glob(f"x-*{suffix}"))) - (suffix == ".gguf")
+    assert run("diff", tmp_path / first, tmp_path / f"one{suffix}").code == 0
+
+
 def test_dry_run(run: Runner, folder: Path, tmp_path: Path) -> None:
     """Every tensor by its name in the output; nothing is written."""
     ended = run("quantize", folder, "-o", tmp_path / "x.gguf", "--format", "Q8_0", "--dry-run", "-q")
@@ -113,8 +128,8 @@ USAGE = [
         "x.bin: --as does nothing here. A model.bin holds every format",
     ),
     (
-        ["-o", "x.bin", "--format", "Q8_0", "--max-shard-size", "1GB"],
-        "--max-shard-size goes with a folder. A name with",
+        ["-o", "x", "--format", "Q8_0", "--to", "llama2c-v2", "--shard-size", "1GB"],
+        "--shard-size does nothing here: llama2c-v2 is always one file. These are cut: gguf, safetensors, folders",
     ),
     (["-o", "x.gguf", "--format", "Q8_0", "--to", "awq"], "x.gguf: awq is a folder, and the output's name ends with"),
     (["-o", "x", "--format", "Q8_0", "--to", "onnx"], "--to 'onnx' is no kind of file that can be written, expected"),

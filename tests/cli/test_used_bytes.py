@@ -27,6 +27,7 @@ READERS = {
     "extract": ["MODEL", "TENSOR", "-o", "OUT"],
     "export": ["MODEL", "-o", "OUT.gguf"],
     "quantize": ["MODEL", "-o", "OUT.gguf", "--format", "F32"],
+    "split": ["MODEL", "-o", "OUT", "--shard-size", "100kB"],
     "run": ["MODEL", "-n", "4"],
     "eval": ["MODEL", "--text", "TEXT", "--tokens", "20"],
     "stats": ["MODEL"],
@@ -45,6 +46,7 @@ NO_READERS = {
     "policy",
     "plugin",
     "cache",
+    "join",  # but of shards, see test_shards.py
 }  # of no user's tensor
 UNUSED = {("shootout", "norm")}  # matrices alone take part
 

@@ -26,7 +26,7 @@ ADVISED = sorted(set(ELSEWHERE.values()))
         ("perplexity", "fourcc eval MODEL --text FILE"),
         ("ppl", "fourcc eval MODEL --text FILE"),
         ("serve", "fourcc runs no server"),
-        ("download", "download the model"),
+        ("download", "a model of a hub by its name"),
         ("quantise", "Did you mean 'quantize'?"),
         ("imatrix", "fourcc calibrate MODEL --text FILE"),
         ("inspct", "Did you mean 'inspect'?"),
@@ -146,10 +146,13 @@ def test_a_missing_file_is_an_object_too(run: Runner, words: tuple[str, ...]) ->
 
 
 def test_a_hub_s_name_is_no_file(run: Runner) -> None:
-    """It says what to do, with the exit code of any missing file."""
+    """Where no hub can be asked it is told as a path, too, with the exit code of any missing file."""
     ended = run("inspect", "owner-of-it/A-Model-7b")
-    assert (ended.code, "download the model, then name its folder" in ended.err) == (4, True)
-    assert "download" not in run("inspect", "not-there.bin").err
+    assert (ended.code, "No such file or directory, and no such model in huggingface_hub's cache" in ended.err) == (
+        4,
+        True,
+    )
+    assert "hub" not in run("inspect", "not-there.bin").err
 
 
 def test_other_files_have_no_checksums(run: Runner, tiny: object) -> None:

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 import fourcc
+from fourcc.cli.app import main
 from fourcc.conversion.plan import plan
+from fourcc.conversion.spread import piece_writer as writer_module
 from fourcc.conversion.spread import pieces as pieces_module
-from fourcc.conversion.spread import region as region_module
 from fourcc.conversion.spread.pieces import pieces
 from fourcc.errors import ClusterError, NumericError
 from fourcc.plugins.registry import registry
@@ -68,7 +69,7 @@ def threads() -> Iterator[ThreadPoolExecutor]:
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pieces of a tile, and small pages."""
     monkeypatch.setattr(pieces_module, "PIECE_WEIGHTS", 1 << 16)
-    monkeypatch.setattr(region_module, "PAGE", 1 << 12)
+    monkeypatch.setattr(writer_module, "PAGE", 1 << 12)
 
 
 def assert_same(source: Path, folder: Path, executor: Any, **how: Any) -> bytes:
@@ -193,7 +194,7 @@ def test_a_worker_that_reads_another_tensor_is_named(
 def test_shards_are_the_same(
     source: Path, tmp_path: Path, threads: ThreadPoolExecutor, fmt: fourcc.Format | None
 ) -> None:
-    """Those of one process, file by file; also where only encoding tells how long a tensor is."""
+    """They are those of one process, file by file; also where only encoding tells how long a tensor is."""
     with contextlib.nullcontext() if fmt is None else installed(fmt):
         for name, executor in (("one", None), ("many", threads)):
             (tmp_path / name).mkdir()
@@ -221,3 +222,18 @@ def test_interrupted_shards_go_on(source: Path, tmp_path: Path) -> None:
     assert any("of 5 tensors were done before" in note for note in result.notes)
     found = {name: {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("one", "many")}
     assert found["one"] == found["many"]
+
+
+@pytest.mark.thorough
+def test_a_calibration_with_hessians_is_read_by_workers(tmp_path: Path, root: Path) -> None:
+    """Importance for encoders, Hessians for error feedback; workers open the file by its path."""
+    example = root / "fourcc" / "example"
+    made = ["calibrate", str(example / "tiny.bin"), "-z", str(example / "tiny_tokenizer.bin"), "--hessian", "-q"]
+    assert (
+        main([*made, "--text", str(example / "heldout.txt"), "--tokens", "2000", "-o", str(tmp_path / "c.calib")]) == 0
+    )
+    (tmp_path / "out").mkdir()
+    with ProcessPoolExecutor(2) as pool:
+        calibration = fourcc.open_calibration(tmp_path / "c.calib")
+        how: dict[str, Any] = {"format": "Q3_K,IQ4N,F16", "calibration": calibration, "feedback": "gptq"}
+        assert b"gptq" in assert_same(example / "tiny.bin", tmp_path / "out", pool, **how)

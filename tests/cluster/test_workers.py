@@ -223,3 +223,24 @@ def test_later_tasks_do_not_begin_after_an_error(source: Path) -> None:
         with pytest.raises(NumericError):
             list(workers.results(jobs))
     assert len(done) < 29
+
+
+def test_a_worker_without_fourcc_is_an_error(source: Path) -> None:
+    missing = ModuleNotFoundError("No module named 'fourcc'")
+    text = error_of(Lost(lambda future: future.set_exception(missing)), needs(source))
+    assert text.startswith(
+        "tensor 'wq': a worker cannot load fourcc's tasks: found No module named 'fourcc'. All workers"
+    )
+
+
+def test_what_dask_s_workers_answer() -> None:
+    """A broken connection tells that a worker is lost; its tasks will run elsewhere."""
+    refuse = pytest.importorskip("fourcc.cluster.dask_executor", reason="needs the extra cluster")._refuse
+    refuse("tcp://10.0.0.1:1", ConnectionError("closed"))
+    refuse("tcp://10.0.0.1:1", "an answer")
+    with pytest.raises(NumericError):
+        refuse("tcp://10.0.0.1:1", NumericError("bad"))
+    with pytest.raises(
+        ClusterError, match=r"worker tcp://10\.0\.0\.1:1: a worker cannot load fourcc's tasks: found KeyError"
+    ):
+        refuse("tcp://10.0.0.1:1", KeyError("x"))

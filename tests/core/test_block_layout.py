@@ -17,7 +17,7 @@ sizes = st.integers(1, 12)
 
 @given(sizes, sizes, sizes, sizes)
 @examples(100)
-def test_regions_cover_a_tile_once(rows: int, cols: int, height: int, width: int) -> None:
+def test_piece_writers_cover_a_tile_once(rows: int, cols: int, height: int, width: int) -> None:
     """Blocks are numbered along the rows; only the last ones are short."""
     tile = np.arange(rows * cols).reshape(rows, cols)
     back = np.full_like(tile, -1)

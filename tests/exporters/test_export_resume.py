@@ -16,9 +16,10 @@ from fourcc.files.unfinished import beside
 # The name of the output -> the options of the export; files beside, shards, and parts that are packed are among them.
 KINDS: dict[str, dict[str, Any]] = {
     "model.gguf": {"format": "Q8_0,F16"},
+    "cut.gguf": {"format": "Q8_0,F16", "shard_size": "300KB"},
     "model.safetensors": {"instead": "BF16"},
     "stories.bin": {"to": "llama2c-v2"},
-    "hf": {"instead": "BF16", "max_shard_size": "500KB"},
+    "hf": {"instead": "BF16", "shard_size": "500KB"},
     "awq": {"to": "awq"},
 }
 CALLS = ("pwrite", "write", "fsync", "ftruncate", "replace", "rename", "unlink", "rmdir", "open", "mkdir")
@@ -117,9 +118,9 @@ def test_other_kinds_and_sources_are_refused(model: Path, tmp_path: Path) -> Non
     output = tmp_path / "hf"
     interrupted(model, output, 5)
     with pytest.raises(UsageError, match=r"layout files model-00002-of-00003\.safetensors is \d+, not \d+; "):
-        exported(model, output, resume=True, max_shard_size="600KB")
+        exported(model, output, resume=True, shard_size="600KB")
     with pytest.raises(UsageError, match="work is 'export to huggingface', not 'export to awq'"):
-        exported(model, output, resume=True, to="awq", instead="", max_shard_size=None)
+        exported(model, output, resume=True, to="awq", instead="", shard_size=None)
 
 
 def test_a_conversion_is_not_an_export(model: Path, tmp_path: Path) -> None:
@@ -165,7 +166,9 @@ def interrupted_at(model: Path, output: Path, monkeypatch: pytest.MonkeyPatch, n
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize(("whole", "there"), [("model.safetensors", False), ("hf", True)], indirect=["whole"])
+@pytest.mark.parametrize(
+    ("whole", "there"), [("model.safetensors", False), ("hf", True), ("cut.gguf", True)], indirect=["whole"]
+)
 def test_every_call_of_the_end(
     model: Path, whole: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, there: bool
 ) -> None:

@@ -65,7 +65,7 @@ def test_everything_that_describes_the_model(model: Path, tmp_path: Path) -> Non
 
 def test_shards(model: Path, tmp_path: Path) -> None:
     """No file has more bytes of tensors than asked for, but for a tensor larger than that; the index names all."""
-    fourcc.export(model, tmp_path / "out", max_shard_size="40kB")
+    fourcc.export(model, tmp_path / "out", shard_size="40kB")
     index = json.loads((tmp_path / "out" / "model.safetensors.index.json").read_text())
     files = sorted(path.name for path in (tmp_path / "out").glob("*.safetensors"))
     count = len(files)
@@ -180,12 +180,6 @@ def test_sizes_of_shards(text: str, message: str) -> None:
     """Bytes with a unit, at least one."""
     with pytest.raises(UsageError, match=message):
         folder_options(text, None, None)
-
-
-def test_a_size_of_shards_wants_a_folder(model: Path, tmp_path: Path) -> None:
-    """No other kind of export has several files."""
-    with pytest.raises(UsageError, match="max_shard_size goes with a folder"):
-        fourcc.export(model, tmp_path / "x.gguf", max_shard_size="1MB")
 
 
 def test_a_model_bin_between(model: Path, tmp_path: Path) -> None:

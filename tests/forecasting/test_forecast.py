@@ -27,7 +27,7 @@ def _quiet_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine as fast as that of the table, which reads 10 GB/s, has 4 cores and nothing else to do."""
     monkeypatch.setenv("FOURCC_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(known_rates, "processor_seconds", lambda: known_rates.shipped_rates().yardstick)
-    monkeypatch.setattr(known_rates, "reading_rates", lambda threads: (9e9, 10e9, 11e9))
+    monkeypatch.setattr(known_rates, "reading_rates", lambda threads: (10e9, 10e9, 11e9))
     monkeypatch.setattr(known_rates, "thread_count", lambda: 4)
     monkeypatch.setattr(known_rates, "load", lambda: 0.0)
     monkeypatch.setattr(conversion_time, "file_reading", lambda files: None)
@@ -162,9 +162,11 @@ def test_the_disk(tmp_path: Path) -> None:
 
 
 def test_reading_is_measured_on_large_files(llama: Path, tmp_path: Path) -> None:
-    """Small ones, and those that are gone, tell nothing."""
-    found = file_reading.file_reading(sorted(llama.glob("*.safetensors")))
+    """Small ones, those of holes, and those that are gone tell nothing."""
+    (tmp_path / "large").write_bytes(bytes(file_reading.LEAST))
+    found = file_reading.file_reading([tmp_path / "large"])
     assert found is not None
+    assert file_reading.file_reading(sorted(llama.glob("*.safetensors"))) is None
     assert 0 < found.low <= found.middle <= found.high
     (tmp_path / "small").write_bytes(b"x")
     assert file_reading.file_reading([tmp_path / "small"]) is None

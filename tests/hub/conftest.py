@@ -15,16 +15,16 @@ from fourcc.hub import library as hub_library
 from fourcc.hub import ranges, remote_file, trying
 from fourcc.policy import Policy
 from fourcc.sources import open_source
-from fourcc.sources.elsewhere import Reach
+from fourcc.sources.elsewhere import Transfer
 from tests.hub.making import sharded_folder
 from tests.hub.server import LocalHub
 
 NAME = "org/model"
 
 
-def converted(source: str | Path, output: Path, reach: Reach, threads: int = 2) -> bytes:
+def converted(source: str | Path, output: Path, transfer: Transfer, threads: int = 2) -> bytes:
     """The bytes of a model.bin made of a source."""
-    with open_source(source, None, reach) as opened:
+    with open_source(source, None, transfer) as opened:
         planned = plan(opened, Policy.chosen(format="Q8_0,F16"))
         execute(planned, check_target(output, opened.all_files, force=True), Execution(threads=threads))
     return output.read_bytes()
@@ -89,4 +89,4 @@ def sharded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def expected(sharded: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """The model.bin of the folder."""
-    return converted(sharded, tmp_path_factory.mktemp("expected") / "model.bin", Reach())
+    return converted(sharded, tmp_path_factory.mktemp("expected") / "model.bin", Transfer())

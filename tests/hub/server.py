@@ -128,7 +128,7 @@ class LocalHub:
 
     @property
     def address(self) -> str:
-        """Of the hub."""
+        """The hub's."""
         return f"http://127.0.0.1:{self._servers[0].server_port}"
 
     @property

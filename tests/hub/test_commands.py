@@ -64,12 +64,13 @@ def test_inspect_says_where_the_model_lies(served_model: LocalHub, capsys: pytes
 
 def test_streamed_as_downloaded(served_model: LocalHub, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """`convert` and `export` give the same bytes with and without --stream; -v tells of each file."""
-    for command, name in ((["convert"], "model.bin"), (["export"], "model.gguf")):
-        rest = ["--format", "Q8_0,F16"]
-        code, _, err = ended(capsys, *command, NAME, "-o", tmp_path / f"a-{name}", *rest, "--stream", "-v")
+    made, rest = (("convert", "model.bin"), ("export", "model.gguf")), ["--format", "Q8_0,F16"]
+    for command, name in made:
+        code, _, err = ended(capsys, command, NAME, "-o", tmp_path / f"a-{name}", *rest, "--stream", "-v")
         assert code == 0, err
         assert err.count(f"downloading {AT}/model-0000") == 4
-        assert ended(capsys, *command, NAME, "-o", tmp_path / f"b-{name}", *rest)[0] == 0
+    for command, name in made:
+        assert ended(capsys, command, NAME, "-o", tmp_path / f"b-{name}", *rest)[0] == 0
         assert (tmp_path / f"a-{name}").read_bytes() == (tmp_path / f"b-{name}").read_bytes()
     assert leftovers(tmp_path) == []
 
@@ -97,8 +98,8 @@ REFUSED = [
         "org/nam",
         [],
         (
-            "hf://org/nam: no such file or folder is here, and the hub has no such model: found status 401. Check the name. "
-            "If the model is private, log in: hf auth login."
+            "hf://org/nam: no such file or folder is here, and the hub has no such model: found status 401. Check the "
+            "name. If the model is private, log in: hf auth login."
         ),
     ),
     ("hf://org/nam", [], "hf://org/nam: the hub has no such model: found status 401. Check the name. If the model is"),
@@ -122,8 +123,8 @@ REFUSED = [
         NAME,
         [Fault("resolve", "etag", 9, "00002")],
         (
-            f"{AT}/model-00002-of-00004.safetensors: the file changed on the server: it has another etag: found {'e' * 64}, "
-            "expected "
+            f"{AT}/model-00002-of-00004.safetensors: the file changed on the server: it has another etag: "
+            f"found {'e' * 64}, expected "
         ),
     ),
     (
@@ -216,6 +217,7 @@ def test_starting_loads_no_huggingface_hub() -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(os.name != "posix", reason="signals as Linux and macOS have them")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_leaves_nothing(hub: LocalHub, tmp_path: Path, number: signal.Signals) -> None:

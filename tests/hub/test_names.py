@@ -1,4 +1,4 @@
-"""What a path can name elsewhere."""
+"""Names of models elsewhere, as paths."""
 
 from pathlib import Path
 
@@ -93,6 +93,6 @@ def test_names_that_lead_elsewhere(name: str) -> None:
 
 
 def test_the_address_of_a_file_is_shown_without_its_secret() -> None:
-    """What follows the question mark may be a key."""
+    """The part after the question mark may be a key."""
     name = FileAddress("https://host.example:8443/a%20b/m.gguf?key=secret")
     assert (str(name), name.name) == ("https://host.example:8443/a%20b/m.gguf", "m.gguf")

@@ -13,7 +13,7 @@ from fourcc.example import CHECKPOINT, FOLDER
 from fourcc.files.write import check_target
 from fourcc.policy import Policy
 from fourcc.sources import open_source
-from fourcc.sources.elsewhere import RANGES, Reach
+from fourcc.sources.elsewhere import RANGES, Transfer
 from tests.hub.conftest import NAME, converted, leftovers
 from tests.hub.server import COMMIT, LocalHub, Repo, Stored
 
@@ -27,6 +27,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, sharded: Path) -> dict[str, P
     fourcc.export(FOLDER / CHECKPOINT, folder / "tiny.gguf")
     fourcc.export(FOLDER / CHECKPOINT, folder / "tiny.safetensors")
     fourcc.convert(sharded, folder / "model.bin")
+    np.savez_compressed(folder / "tiny.npz", a=np.ones((40, 64), "<f4"), b=np.arange(9000, dtype="<f4"))
     return {path.suffix: path for path in folder.iterdir() if path.is_file()}
 
 
@@ -35,23 +36,23 @@ def test_the_same_bytes(hub: LocalHub, sharded: Path, expected: bytes, tmp_path:
     """However the bytes come, and on whichever number of threads; nothing is left over."""
     hub.add(NAME, sharded)
     for threads in (1, 3):
-        assert converted(NAME, tmp_path / "model.bin", Reach(way, tmp_path), threads) == expected
+        assert converted(NAME, tmp_path / "model.bin", Transfer(way, tmp_path), threads) == expected
     assert leftovers(tmp_path) == []
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("suffix", [".gguf", ".safetensors", ".bin"])
+@pytest.mark.parametrize("suffix", [".gguf", ".safetensors", ".bin", ".npz"])
 def test_each_kind_of_file(hub: LocalHub, made: dict[str, Path], tmp_path: Path, way: str, suffix: str) -> None:
     """A file by its name in the repository is read as the same file here."""
     path = made[suffix]
     hub.repos[NAME] = Repo({f"sub/{each.name}": Stored(each.read_bytes()) for each in made.values()})
-    here = converted(path, tmp_path / "here.bin", Reach())
+    here = converted(path, tmp_path / "here.bin", Transfer())
     for name in (
         f"{NAME}/sub/{path.name}",
         f"hf://{NAME}@main/sub/{path.name}",
         f"hf://{NAME}/sub/{path.name}@{COMMIT}",
     ):
-        assert converted(name, tmp_path / "there.bin", Reach(way, tmp_path)) == here
+        assert converted(name, tmp_path / "there.bin", Transfer(way, tmp_path)) == here
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -59,10 +60,10 @@ def test_an_address(hub: LocalHub, made: dict[str, Path], tmp_path: Path, way: s
     """A file of another server; the user's token is not sent there."""
     path = made[".gguf"]
     hub.repos[NAME] = Repo({path.name: Stored(path.read_bytes())})
-    here = converted(path, tmp_path / "here.bin", Reach())
+    here = converted(path, tmp_path / "here.bin", Transfer())
     url = f"{hub.cdn}/{NAME}/{path.name}?signature=SECRET"
     for _ in range(2):
-        assert converted(url, tmp_path / "there.bin", Reach(way, tmp_path)) == here
+        assert converted(url, tmp_path / "there.bin", Transfer(way, tmp_path)) == here
     assert {request.at for request in hub.requests} == {"cdn"}
     assert leftovers(tmp_path) == []
 
@@ -105,7 +106,7 @@ def test_a_token_goes_to_the_hub_alone(
     hub.add(NAME, sharded, private=True)
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     for way in WAYS:
-        converted(NAME, tmp_path / "model.bin", Reach(way, tmp_path))
+        converted(NAME, tmp_path / "model.bin", Transfer(way, tmp_path))
     tokens = {(request.at, request.token) for request in hub.requests}
     assert tokens == {("info", "Bearer hf_secret"), ("resolve", "Bearer hf_secret"), ("cdn", None)}
 
@@ -122,7 +123,7 @@ def test_a_stream_has_one_file_on_the_disk(hub: LocalHub, sharded: Path, tmp_pat
         most = max(most, sum(there) + count)
 
     hub.on_bytes = look
-    converted(NAME, tmp_path / "model.bin", Reach("stream", tmp_path), threads)
+    converted(NAME, tmp_path / "model.bin", Transfer("stream", tmp_path), threads)
     hub.on_bytes = lambda *_: None
     assert most < max(lengths) + 200_000
     whole = [
@@ -139,20 +140,20 @@ def test_what_is_left_out_is_still_digested(hub: LocalHub, sharded: Path, tmp_pa
     """A stream that uses one tensor records the same digests of all files as a conversion of the folder."""
     hub.add(NAME, sharded)
 
-    def made_of(source: str | Path, name: str, reach: Reach) -> bytes:
-        with open_source(source, None, reach) as opened:
+    def made_of(source: str | Path, name: str, transfer: Transfer) -> bytes:
+        with open_source(source, None, transfer) as opened:
             planned = plan(opened, Policy.keep(), include=["norm"])
             execute(planned, check_target(tmp_path / name, opened.all_files, force=False))
         return (tmp_path / name).read_bytes()
 
-    assert made_of(NAME, "a.bin", Reach("stream", tmp_path)) == made_of(sharded, "b.bin", Reach())
+    assert made_of(NAME, "a.bin", Transfer("stream", tmp_path)) == made_of(sharded, "b.bin", Transfer())
 
 
 def test_tensors_read_at_random(hub: LocalHub, sharded: Path, tmp_path: Path) -> None:
     """Emptied files are read again as ranges, and give the same weights."""
     hub.add(NAME, sharded)
     rng = np.random.default_rng(5)
-    with open_source(sharded) as here, open_source(NAME, None, Reach("stream", tmp_path)) as there:
+    with open_source(sharded) as here, open_source(NAME, None, Transfer("stream", tmp_path)) as there:
         fourcc.files.backing.use_whole(there.files)
         for number in rng.integers(0, len(here.tensors), 40):
             tensor = here.tensors[number]
@@ -160,9 +161,9 @@ def test_tensors_read_at_random(hub: LocalHub, sharded: Path, tmp_path: Path) ->
 
 
 def test_a_file_that_changes_after_it_was_emptied(hub: LocalHub, sharded: Path, tmp_path: Path) -> None:
-    """What is fetched again has to be what was checked."""
+    """Bytes that are fetched again have to be those that were checked."""
     repo = hub.add(NAME, sharded)
-    with open_source(NAME, None, Reach("stream", tmp_path)) as there:
+    with open_source(NAME, None, Transfer("stream", tmp_path)) as there:
         fourcc.files.backing.use_whole(there.files)
         first, last = there.tensors[0], there.tensors[-1]
         first.decode()
@@ -176,22 +177,22 @@ def test_a_file_that_changes_after_it_was_emptied(hub: LocalHub, sharded: Path, 
 
 
 def test_the_cache_is_used(hub: LocalHub, sharded: Path, expected: bytes, tmp_path: Path) -> None:
-    """What was downloaded is not downloaded again, whatever the way; without a network it is found."""
+    """A model is not downloaded twice, whatever the way; without a network it is found."""
     import huggingface_hub
 
     hub.add(NAME, sharded)
-    converted(NAME, tmp_path / "model.bin", Reach())
+    converted(NAME, tmp_path / "model.bin", Transfer())
     hub.requests.clear()
     for way in WAYS:
-        assert converted(NAME, tmp_path / "model.bin", Reach(way, tmp_path)) == expected
+        assert converted(NAME, tmp_path / "model.bin", Transfer(way, tmp_path)) == expected
     assert {request.at for request in hub.requests} <= {"info", "resolve"}
     assert all(request.method == "HEAD" for request in hub.requests if request.at == "resolve")
     hub.requests.clear()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-        assert converted(NAME, tmp_path / "model.bin", Reach()) == expected
+        assert converted(NAME, tmp_path / "model.bin", Transfer()) == expected
         with pytest.raises(SourceError, match=r"^hf://org/other: not in huggingface_hub's cache, and HF_HUB_OFFLINE"):
-            open_source("org/other")
+            open_source("hf://org/other")
     assert hub.requests == []
 
 
@@ -223,7 +224,7 @@ def test_wild_names_are_passed_over(hub: LocalHub, sharded: Path, expected: byte
     hub.add(NAME, sharded)
     for way in WAYS:
         hub.faults = [Fault("info", "wild")]
-        assert converted(NAME, tmp_path / "model.bin", Reach(way, tmp_path)) == expected
+        assert converted(NAME, tmp_path / "model.bin", Transfer(way, tmp_path)) == expected
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "model.bin"]
 
 

@@ -11,7 +11,7 @@ from fourcc.execution import Execution
 from fourcc.files.part_file import check_output
 from fourcc.policy import Policy
 from fourcc.sources import open_source
-from fourcc.sources.elsewhere import Reach
+from fourcc.sources.elsewhere import Transfer
 from tests.hub.conftest import NAME, leftovers
 from tests.hub.server import LocalHub
 
@@ -23,7 +23,7 @@ def streamed(output: Path, *, resume: bool, stop_at: str = "", threads: int = 2)
         if stop_at and name == stop_at:
             raise KeyboardInterrupt
 
-    with open_source(NAME, None, Reach("stream", output.parent)) as opened:
+    with open_source(NAME, None, Transfer("stream", output.parent)) as opened:
         planned = plan(opened, Policy.chosen(format="Q8_0,F16"))
         target = check_output(output, opened.all_files, force=False, resume=resume)
         execute(planned, target, Execution(threads=threads, resume=resume, progress=watch))
@@ -48,7 +48,7 @@ def test_it_goes_on(hub: LocalHub, sharded: Path, expected: bytes, tmp_path: Pat
 
 
 def test_another_commit_is_refused(hub: LocalHub, sharded: Path, tmp_path: Path) -> None:
-    """What was done before was done of other files."""
+    """Unfinished work was done of other files."""
     hub.add(NAME, sharded)
     with pytest.raises(KeyboardInterrupt):
         streamed(tmp_path / "model.bin", resume=False, stop_at="layers.2.attention.wq")

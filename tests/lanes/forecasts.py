@@ -11,12 +11,13 @@ measured twice, of which the faster counts.
 import argparse
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,60 +29,86 @@ from fourcc.compute import cache_folder, target_name
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "specs/forecast.md"
 MARKS = "<!-- forecasts: begin -->", "<!-- forecasts: end -->"
-COMMAND = """
+FOURCC = """
 import sys
 from fourcc.resident import peak_resident_bytes
 from fourcc.cli.app import main
 code = main(sys.argv[1:])
-print(peak_resident_bytes(), file=sys.stderr)
+if "--dry-run" not in sys.argv:
+    print(peak_resident_bytes())
 sys.exit(code)
 """
+RUN = """
+import sys, time
+from fourcc.forecasting.remembered_runs import remember_run
+from fourcc.models.generate import Speed, tokens_after
+from fourcc.models.model import Model
+from fourcc.models.sampling import Sampler
+from fourcc.resident import peak_resident_bytes
+with Model(sys.argv[1]) as model:
+    network, speed, threads = model.network(512, int(sys.argv[2])), Speed(), int(sys.argv[2])
+    sampler = Sampler(network.architecture.vocab_size, 0.0, 0.9, 1)
+    began = time.process_time()
+    for _ in tokens_after(network, [1], sampler, 120, frozenset(), speed):
+        pass
+    busy = (time.process_time() - began) / threads
+    remember_run(model, speed, threads)
+print(speed.rate, speed.tokens / busy, peak_resident_bytes())
+"""
 CONVERSIONS = [  # shape, format of the source, rules, threads
-    ("110M", "F32", "--format Q8_0", 2),
+    ("110M", "F32", "--format Q8_0", 1),
     ("110M", "F16", "--format Q4_K", 1),
     ("110M", "F16", "--format Q4_K", 2),
     ("110M", "BF16", "--format IQ4N", 2),
-    ("110M", "Q8_0", "--format Q5_K", 2),
+    ("110M", "Q8_0", "--format Q5_K", 1),
     ("110M", "F16", "--format NVF4", 2),
+    ("1.1B", "F16", "--recipe Q4_K_M", 1),
     ("1.1B", "F16", "--recipe Q4_K_M", 2),
-    ("1.1B", "F16", "--format Q8_0", 2),
     ("moe", "BF16", "--recipe Q6_K", 2),
 ]
-RUNS = [("110M", "Q8_0", 1), ("110M", "Q8_0", 2), ("110M", "Q4_K", 2), ("1.1B", "Q4_K", 2), ("1.1B", "Q8_0", 2)]
-RUNS += [("1.1B", "F16", 2), ("moe", "Q6_K", 2)]
+RUNS = [  # shape, format, threads
+    ("110M", "Q8_0", 1),
+    ("110M", "Q8_0", 2),
+    ("110M", "Q4_K", 1),
+    ("1.1B", "Q4_K", 1),
+    ("1.1B", "Q4_K", 2),
+    ("1.1B", "F16", 1),
+    ("moe", "Q6_K", 2),
+]
 CONTEXT = 512
 CACHES = tempfile.TemporaryDirectory()
-TOKENS = 120
 
 
 @dataclass(frozen=True)
 class Compared:
-    """A forecast beside what was measured: seconds or tokens a second, and peak bytes."""
+    """A forecast beside what was measured: seconds, or tokens a second, and peak bytes.
+
+    `busy` is the same by processor time alone, shared by the threads, which other programs change little.
+    """
 
     what: str
     tabled: float
     remembered: float
     measured: float
+    busy: float
     peak: float
     measured_peak: float
 
 
-def called(command: Sequence[str], folder: Path) -> tuple[str, float, int]:
-    """Runs a command: its stdout, its seconds, and its peak of resident memory."""
-    env = {**os.environ, "FOURCC_CACHE": str(folder)}
-    began = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-c", COMMAND, *command], capture_output=True, text=True, check=False, env=env
-    )
-    seconds = time.perf_counter() - began
+def called(command: Sequence[str], cache: Path) -> tuple[str, float, float]:
+    """Runs a Python command: its stdout, its seconds, and its processor seconds."""
+    env = {**os.environ, "FOURCC_CACHE": str(cache)}
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False, env=env)
+    seconds, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode:
         raise RuntimeError(f"{command}: {done.stderr}")
-    return done.stdout, seconds, int(done.stderr.split()[-1])
+    return done.stdout, seconds, after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
 
 def figures(command: Sequence[str], cache: Path) -> dict[str, float]:
     """The middle figures of a dry run."""
-    told = json.loads(called([*command, "--dry-run", "--json"], cache)[0])["forecast"]["figures"]
+    told = json.loads(called(["-c", FOURCC, *command, "--dry-run", "--json"], cache)[0])["forecast"]["figures"]
     return {f"{each['figure']} {each['positions'] or ''}".strip(): each["middle"] for each in told}
 
 
@@ -103,72 +130,44 @@ def conversions(folder: Path, cases: Sequence[tuple[str, str, str, int]]) -> Ite
     """Each conversion, forecast and measured."""
     for shape, tag, rules, threads in cases:
         cache, output = fresh_cache(), folder / "out.bin"
-        command = ["convert", str(model(folder, shape, tag)), "-o", str(output), *rules.split()]
-        command += ["--threads", str(threads), "--force"]
-        called([*command, "-q"], fresh_cache())  # fills the system's cache
-        before = figures(command, fresh_cache())
-        _, *first = called([*command, "-q"], cache)
-        after = figures(command, cache)
-        _, *second = called([*command, "-q"], cache)
-        seconds, peak = min(first[0], second[0]), max(first[1], second[1])
+        asked = ["convert", str(model(folder, shape, tag)), "-o", str(output), *rules.split()]
+        asked += ["--threads", str(threads), "--force"]
+        work = ["-c", FOURCC, *asked]
+        called(work, fresh_cache())  # fills the system's cache
+        before = figures(asked, fresh_cache())
+        first = called(work, cache)
+        after = figures(asked, cache)
+        second = called(work, cache)
+        seconds, busy = min(first[1], second[1]), min(first[2], second[2]) / threads
+        peak = max(float(first[0].split()[-1]), float(second[0].split()[-1]))
         what = f"{shape}, {tag}: `{rules}`, {threads} thread{'s' * (threads > 1)}"
-        yield Compared(what, before["time"], after["time"], seconds, after["peak memory"], peak)
+        yield Compared(what, before["time"], after["time"], seconds, busy, after["peak memory"], peak)
 
 
 def runs(folder: Path, cases: Sequence[tuple[str, str, int]]) -> Iterator[Compared]:
     """Each run, forecast and measured."""
     for shape, tag, threads in cases:
-        cache = fresh_cache()
-        file = str(model(folder, shape, tag))
-        planned = ["convert", file, "--threads", str(threads)]
-        run = [*RUN, file, str(threads)]
-        called_run(run, fresh_cache())  # fills the system's cache
+        cache, file = fresh_cache(), str(model(folder, shape, tag))
+        planned, run = ["convert", file, "--threads", str(threads)], ["-c", RUN, file, str(threads)]
+        called(run, fresh_cache())  # fills the system's cache
         before = figures(planned, fresh_cache())
-        first = called_run(run, cache)
+        first = [float(each) for each in called(run, cache)[0].split()]
         after = figures(planned, cache)
-        rate, peak = max(first, called_run(run, cache))
+        rate, busy, peak = max(first, [float(each) for each in called(run, cache)[0].split()])
         what = f"{shape}, `{tag}`, {threads} thread{'s' * (threads > 1)}"
-        memory = after[f"memory of run {CONTEXT}"]
-        yield Compared(what, before["speed"], after["speed"], rate, memory, peak)
+        yield Compared(what, before["speed"], after["speed"], rate, busy, after[f"memory of run {CONTEXT}"], peak)
 
 
-RUN = [
-    "-c",
-    """
-import sys
-from fourcc.forecasting.remembered_runs import remember_run
-from fourcc.models.generate import Speed, tokens_after
-from fourcc.models.model import Model
-from fourcc.models.sampling import Sampler
-from fourcc.resident import peak_resident_bytes
-with Model(sys.argv[1]) as model:
-    network = model.network(512, int(sys.argv[2]))
-    speed = Speed()
-    for _ in tokens_after(network, [1], Sampler(network.architecture.vocab_size, 0.0, 0.9, 1), 120, frozenset(), speed):
-        pass
-    remember_run(model, speed, int(sys.argv[2]))
-print(speed.rate, peak_resident_bytes())
-""",
-]
-
-
-def called_run(command: Sequence[str], cache: Path) -> tuple[float, int]:
-    """Tokens a second and peak memory of a run."""
-    env = {**os.environ, "FOURCC_CACHE": str(cache)}
-    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=True, env=env)
-    rate, peak = done.stdout.split()
-    return float(rate), int(peak)
-
-
-def table(title: str, unit: str, rows: Sequence[Compared]) -> str:
-    """A table of forecasts beside what was measured."""
-    figures = f"by the table, {unit} | remembered, {unit} | measured, {unit} | ratios"
-    head = f"| {title} | {figures} | memory, MB | measured, MB |"
-    lines = [head, "|---|--:|--:|--:|--:|--:|--:|"]
+def table(title: str, unit: str, rows: Iterable[Compared]) -> str:
+    """A table of forecasts beside what was measured; each row is also printed as soon as it is there."""
+    told = "by the table | remembered | measured | by processor time | table / processor | remembered / measured"
+    lines = [f"| {title} | {told} | memory, MB | measured, MB |", "|---|--:|--:|--:|--:|--:|--:|--:|--:|"]
     for each in rows:
-        ratios = f"{each.tabled / each.measured:.2f}, {each.remembered / each.measured:.2f}"
-        numbers = f"{each.tabled:.3g} | {each.remembered:.3g} | {each.measured:.3g} | {ratios}"
-        lines.append(f"| {each.what} | {numbers} | {each.peak / 1e6:.0f} | {each.measured_peak / 1e6:.0f} |")
+        numbers = (each.tabled, each.remembered, each.measured, each.busy)
+        shown = " | ".join(f"{number:.3g} {unit}" for number in numbers)
+        ratios = f"{each.tabled / each.busy:.2f} | {each.remembered / each.measured:.2f}"
+        lines.append(f"| {each.what} | {shown} | {ratios} | {each.peak / 1e6:.0f} | {each.measured_peak / 1e6:.0f} |")
+        print(lines[-1], flush=True)
     return "\n".join(lines)
 
 
@@ -191,11 +190,9 @@ def main() -> int:
     small = {"110M"} if args.quick else set(SHAPES)
     with tempfile.TemporaryDirectory(dir=args.dir) as name:
         converted = table(
-            "conversion", "s", list(conversions(Path(name), [each for each in CONVERSIONS if each[0] in small]))
+            "conversion", "s", conversions(Path(name), [each for each in CONVERSIONS if each[0] in small])
         )
-        print(converted)
-        ran = table("run", "tokens/s", list(runs(Path(name), [each for each in RUNS if each[0] in small])))
-        print(ran)
+        ran = table("run", "/s", runs(Path(name), [each for each in RUNS if each[0] in small]))
     if args.write:
         begin, end = MARKS
         page = PAGE.read_text(encoding="utf-8")

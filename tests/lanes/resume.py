@@ -1,11 +1,12 @@
-"""The resume lane: conversions and exports are killed at random moments and gone on with, until they are done.
+"""The resume lane: long work is killed at random moments and gone on with, until it is done.
 
     python -m tests.lanes.resume --kills 50
 
 Each run is the command line itself in a forked child, which is sent SIGKILL, SIGTERM or SIGINT somewhere between its
 start and its end. The files must be those of a run that nothing interrupted, byte for byte, and the work that is done
-twice is at most one tensor a kill: tensors are counted as they are written, over all runs. The short form runs with the
-thorough tests.
+twice is at most one unit a kill: a tensor of a conversion or an export, a layer and a batch of windows of a
+calibration, an option of a matrix of a measurement. Units are counted as they are done, over all runs. The short form
+runs with the thorough tests.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import attrs
@@ -28,12 +29,23 @@ from safetensors.numpy import save_file
 from fourcc.cli.app import main as command_line
 
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
-WORK = {
+EXAMPLE = Path(__file__).resolve().parents[2] / "fourcc" / "example"
+READING = ("--text", str(EXAMPLE / "training.txt"), "-z", str(EXAMPLE / "tiny_tokenizer.bin"))
+CONVERTED = {
     "convert": ("convert", "out.bin", "--format", "Q4_K,F16"),
     "convert, two threads": ("convert", "out.bin", "--format", "Q6_K,F16", "--threads", "2"),
+    "convert to shards": ("convert", "out.bin", "--format", "Q4_K,F16", "--shard-size", "1MB"),
     "export to GGUF": ("export", "out.gguf", "--format", "Q4_K,F16"),
-    "export to a folder": ("export", "out", "--as", "BF16", "--max-shard-size", "1MB"),
+    "export to shards of GGUF": ("export", "out.gguf", "--format", "Q4_K,F16", "--shard-size", "1MB"),
+    "export to a folder": ("export", "out", "--as", "BF16", "--shard-size", "1MB"),
 }
+READ = {
+    "calibrate": ("calibrate", "out.calib", *READING),
+    "calibrate with Hessians": ("calibrate", "out.calib", *READING, "--hessian", "--documents"),
+    "measure": ("measure", "out.costs", *READING, "--options", "Q4_0,Q8_0", "--tokens", "400", "--threads", "1"),
+}
+WORK = {**CONVERTED, **READ}
+TOLD = {"calibrate": "collecting", "measure": "measuring"}  # command -> the end of the logger that tells of a unit
 
 
 @attrs.define
@@ -44,38 +56,40 @@ class Counts:
         kills: signals that ended a run.
         runs: processes that were started.
         finished: times that the work was done.
-        tensors: of one output.
-        written: tensors that were written, over all runs.
+        units: of one output.
+        made: units that were done, over all runs.
     """
 
     kills: int = 0
     runs: int = 0
     finished: int = 0
-    tensors: int = 0
-    written: int = 0
+    units: int = 0
+    made: int = 0
 
     def __str__(self) -> str:
-        again = self.written - self.finished * self.tensors
+        again = self.made - self.finished * self.units
         return (
-            f"{self.kills} kills in {self.runs} runs, {self.finished} outputs of {self.tensors} tensors, "
-            f"{again} tensors written twice"
+            f"{self.kills} kills in {self.runs} runs, {self.finished} outputs of {self.units} units, "
+            f"{again} units done twice"
         )
 
 
 class _Teller(logging.Handler):
-    """Appends a byte to a file for each tensor that is written.
+    """Appends a byte to a file for each unit that is done.
 
     Args:
         path: of the file; its bytes stay, however the process ends.
+        command: whose units are told of.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, command: str) -> None:
         super().__init__(logging.INFO)
+        self._end = TOLD.get(command, "step_log")
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Counts a tensor; other lines are passed over."""
-        if record.name.endswith("step_log"):
+        """Counts a unit; other lines are passed over."""
+        if record.name.endswith(self._end):
             os.write(self._fd, b".")
 
 
@@ -87,7 +101,7 @@ def model(path: Path, tensors: int, side: int) -> Path:
 
 
 def begun(words: Sequence[str], told: Path) -> int:
-    """A child that runs a command; gives its process id once it begins. Its standard streams lead nowhere."""
+    """A child that runs a command; gives its process id once it begins. It says it to a file."""
     ready, tells = os.pipe()
     child = os.fork()
     if child:
@@ -97,12 +111,12 @@ def begun(words: Sequence[str], told: Path) -> int:
         return child
     code = 130  # an interrupt before the command begins
     try:
-        nowhere = os.open(os.devnull, os.O_RDWR)
+        said = os.open(told.with_name("said"), os.O_RDWR | os.O_CREAT | os.O_TRUNC)
         for stream in range(3):
-            os.dup2(nowhere, stream)
+            os.dup2(said, stream)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         logger = logging.getLogger("fourcc")
-        logger.addHandler(_Teller(told))
+        logger.addHandler(_Teller(told, words[0]))
         logger.setLevel(logging.INFO)
         os.write(tells, b".")
         code = command_line(list(words))
@@ -110,10 +124,10 @@ def begun(words: Sequence[str], told: Path) -> int:
         os._exit(code)
 
 
-def files_of(output: Path) -> dict[str, bytes]:
-    """The files of an output: itself, or those in it."""
-    paths = sorted(output.iterdir()) if output.is_dir() else [output]
-    return {path.name: path.read_bytes() for path in paths}
+def files_of(home: Path) -> dict[str, bytes]:
+    """The files of an output, which are all that lies in its home."""
+    paths = sorted(path for path in home.rglob("*") if path.is_file())
+    return {str(path.relative_to(home)): path.read_bytes() for path in paths}
 
 
 def finished(child: int) -> int | None:
@@ -127,8 +141,8 @@ def whole(words: Sequence[str], output: Path, told: Path) -> tuple[dict[str, byt
     """The files of a run that nothing interrupts, and its seconds."""
     start = time.perf_counter()
     code = finished(begun(words, told))
-    assert code == 0, code
-    return files_of(output), time.perf_counter() - start
+    assert code == 0, told.with_name("said").read_text()
+    return files_of(output.parent), time.perf_counter() - start
 
 
 def lane(folder: Path, source: Path, kind: str, kills: int, seed: int) -> Counts:
@@ -139,34 +153,35 @@ def lane(folder: Path, source: Path, kind: str, kills: int, seed: int) -> Counts
     words = [command, str(source), "-o", str(expected), *options, "--quiet"]
     assert command_line(words) == 0  # imports, and compiles, what the children then have
     files, longest = whole([*words, "--force"], expected, folder / "told")
-    counts = Counts(tensors=(folder / "told").stat().st_size)
+    counts = Counts(units=(folder / "told").stat().st_size)
     moments, told = random.Random(seed), folder / "all"
     while counts.kills < kills:
         output = folder / f"run{counts.finished}" / name
         output.parent.mkdir()
         words = [command, str(source), "-o", str(output), *options, "--resume"]
-        while not killed_or_done(words, told, moments, longest, counts):
-            pass
-        assert files_of(output) == files
-        assert [path.name for path in output.parent.iterdir()] == [name], "nothing is left beside it"
+        while not done(output.parent, files):
+            killed_or_done(words, told, moments, longest, counts)
+        assert files_of(output.parent) == files
         counts.finished += 1
-    counts.written = told.stat().st_size
-    assert counts.written <= counts.finished * counts.tensors + counts.kills, counts
+    counts.made = told.stat().st_size
+    assert counts.made <= counts.finished * counts.units + counts.kills, counts
     return counts
 
 
-def killed_or_done(words: Sequence[str], told: Path, moments: random.Random, longest: float, counts: Counts) -> bool:
-    """One run that gets a signal at a random moment; whether it was done before."""
+def done(home: Path, files: Mapping[str, bytes]) -> bool:
+    """Whether all files are there, and no others: a run may be killed after its last step."""
+    return {str(path.relative_to(home)) for path in home.rglob("*") if path.is_file()} == set(files)
+
+
+def killed_or_done(words: Sequence[str], told: Path, moments: random.Random, longest: float, counts: Counts) -> None:
+    """One run that gets a signal at a random moment."""
     child = begun(words, told)
     counts.runs += 1
     time.sleep(moments.uniform(0, 0.6 * longest))
     os.kill(child, moments.choice(SIGNALS))
     code = finished(child)
-    if code is None:
-        counts.kills += 1
-        return False
-    assert code == 0, code
-    return True
+    counts.kills += code is None
+    assert code in {None, 0}, told.with_name("said").read_text()
 
 
 def main() -> int:
@@ -174,10 +189,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", choices=WORK, help="one kind of work")
     args = parser.parse_args()
-    for kind in WORK:
+    for kind in WORK if args.only is None else [args.only]:
         with tempfile.TemporaryDirectory() as folder:
-            source = model(Path(folder) / "source.safetensors", 64, 512)
+            made = Path(folder) / "source.safetensors"
+            source = model(made, 64, 512) if kind in CONVERTED else EXAMPLE / "tiny.bin"
             start = time.perf_counter()
             counts = lane(Path(folder), source, kind, args.kills, args.seed)
             print(f"{kind}: {counts}, {time.perf_counter() - start:.0f} s", flush=True)

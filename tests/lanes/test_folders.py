@@ -83,7 +83,7 @@ def test_transformers_computes_the_same(theirs: str, tmp_path: Path) -> None:
     tokens = np.random.default_rng(1).integers(3, 48, 40)
     np.save(tmp_path / "tokens.npy", tokens)
     for name, rules in RULES.items():
-        fourcc.quantize(tmp_path / "model", tmp_path / name, max_shard_size="60kB", **rules)  # type: ignore[arg-type]
+        fourcc.quantize(tmp_path / "model", tmp_path / name, shard_size="60kB", **rules)  # type: ignore[arg-type]
     run(theirs, "folder_logits.py", tmp_path / "tokens.npy", *(tmp_path / name for name in RULES))
     for name in RULES:
         fourcc.convert(tmp_path / name, tmp_path / "m.bin", force=True)

@@ -43,12 +43,38 @@ def test_killed_work_goes_on(tmp_path: Path, kind: str) -> None:
     assert counts.kills >= 6
 
 
+def test_killed_workers_change_no_byte(tmp_path: Path) -> None:
+    """Two conversions, of which each loses one to three workers."""
+    pytest.importorskip("distributed", reason="needs the extra cluster")
+    cluster = lane("cluster")
+    nbytes = cluster.write_model(tmp_path / "model.safetensors", 0.25)
+    (tmp_path / "out").mkdir()
+    kills = cluster.killed_runs(cluster.Lane(tmp_path / "model.safetensors", tmp_path / "out"), 2, seed=1)
+    assert nbytes > 1 << 28
+    assert sum(kills) >= 1
+
+
 def test_memory_stays_bounded(tmp_path: Path) -> None:
     """Half a GiB in less memory than the source has bytes, and than the bound of the large lane."""
     large = lane("large")
-    peak, _, nbytes = large.measure(tmp_path, 0.75, "Q8_0", threads=2)
+    nbytes = large.write_model(tmp_path / "model.safetensors", 0.75)
+    peak, _ = large.measure(tmp_path, large.Asked("Q8_0", 2))
     assert peak < large.BOUND_MB
     assert peak * 1e6 < nbytes
+    capped, _ = large.measure(tmp_path, large.Asked("Q8_0", 8, "250MB"))
+    assert capped < 250
+
+
+@pytest.mark.parametrize("kind", ["", "gguf", "awq"])
+def test_conversions_take_no_more_than_is_predicted(tmp_path: Path, kind: str) -> None:
+    """Nor more than the smallest cap that they accept: a format in numpy, one with kernels, two kinds of exports."""
+    memory = lane("memory")
+    source = str(memory.write_source(tmp_path / "model.safetensors", (1024, 1024)))
+    tags = [memory.EXPORTS[kind]] if kind else ["NF4", "Q8_0"]
+    for tag in tags:
+        for least in (False, True):
+            outcome = memory.measure(memory.Case(source, str(tmp_path / f"out{kind}"), tag, 4, kind=kind, least=least))
+            assert outcome.before < outcome.peak <= outcome.predicted
 
 
 def test_a_long_context_costs_its_keys_and_values() -> None:
@@ -79,4 +105,4 @@ def test_forecasts_are_compared(tmp_path: Path) -> None:
     (ran,) = forecasts.runs(tmp_path, [("tiny", "Q8_0", 1)])
     assert converted.measured > 0
     assert 0.5 < ran.peak / ran.measured_peak < 2
-    assert "| tiny, `Q8_0`, 1 thread |" in forecasts.table("run", "tokens/s", [ran])
+    assert "| tiny, `Q8_0`, 1 thread |" in forecasts.table("run", "/s", [ran])

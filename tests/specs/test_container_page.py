@@ -1,5 +1,6 @@
 """The page `specs/container.md`: its example is a file, its tables are complete, a reader written from it agrees."""
 
+import json
 import re
 from pathlib import Path
 
@@ -9,14 +10,15 @@ import pytest
 import fourcc
 from fourcc.container import fields, layout, parse
 from fourcc.container.reader import ModelFile
+from fourcc.container.resharding import split
 from fourcc.container.verify import verify
 from tests.container.build import assorted, normal, write_example, write_model
-from tests.specs import spec_reader
+from tests.specs import spec_reader, spec_shards
 
 SCHEMAS = {
     "A tensor": {**parse.TENSOR, **parse.OF_SOME},
     "A part": parse.PART,
-    "Root": parse.INDEX,
+    "Root": {**parse.INDEX, **parse.OF_SHARDS},
     "The error": parse.ERROR,
     "The error feedback": parse.FEEDBACK,
 }
@@ -135,6 +137,34 @@ def test_readers_agree_on_the_list(model: Path) -> None:
                 (p.name, p.offset, p.nbytes, p.sums) for p in record.parts
             ]
         assert [blob["name"] for blob in index["blobs"]] == [blob.name for blob in opened.index.blobs]
+
+
+def test_the_table_of_a_shard_lists_every_key(page: str) -> None:
+    """In the order in which they are written; the limit is the code's."""
+    section = page.partition("\n## Shards\n")[2].partition("\nThe **whole**")[0]
+    assert re.findall(r"^\| \w* ?\| `(\w+)` \|", section, re.MULTILINE) == list(parse.SHARD)
+    assert f"| shards of a set | {parse.MOST_SHARDS:_} |".replace("_", " ") in page
+
+
+@pytest.mark.parametrize("size", [1, 5000, 100_000])
+def test_joiners_agree(model: Path, tmp_path: Path, size: int) -> None:
+    """The one that was written from the page makes the file that was cut, of whichever shard it is given."""
+    made = split(model, tmp_path / "m", shard_size=size)
+    for path in made.files[:2]:
+        assert spec_shards.joined(path) == model.read_bytes()
+
+
+def test_the_list_is_as_its_schema_says(page: str, model: Path, tmp_path: Path) -> None:
+    """The schema of the page refuses what leads out of the folder."""
+    jsonschema = pytest.importorskip("jsonschema")
+    schema = json.loads(page.partition("```json\n")[2].partition("```")[0])
+    validator = jsonschema.Draft202012Validator(schema)
+    root = json.loads(split(model, tmp_path / "m", shard_size=5000).path.read_text())
+    validator.validate(root)
+    assert set(root) == set(schema["properties"])
+    for name in ("../m.bin", "/m.bin", "a/m.bin", "a\\m.bin", "C:m.bin", ".m.bin", "m.txt"):
+        root["shards"][0]["file"] = name
+        assert not validator.is_valid(root), name
 
 
 def test_readers_decode_alike(model: Path) -> None:

@@ -9,7 +9,7 @@ import attrs
 from fourcc.container.index import ErrorRecord, FeedbackRecord, PartRecord
 from fourcc.container.layout import CHUNK, SUM_BYTES, PartSummer, sum_count
 from fourcc.conversion.measured_errors import error_record
-from fourcc.conversion.spread.region import Put, Written
+from fourcc.conversion.spread.piece_writer import Put, Written
 from fourcc.conversion.spread.request import LooseResult, PieceResult
 from fourcc.metrics import ErrorSums
 

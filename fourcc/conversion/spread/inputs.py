@@ -12,7 +12,7 @@ import attrs
 import numpy as np
 
 from fourcc.conversion.plan import CalibrationData
-from fourcc.conversion.spread.request import Inputs
+from fourcc.conversion.spread.request import WorkerInputs
 from fourcc.errors import ClusterError
 from fourcc.feedback.factors import Factors
 from fourcc.format import Aids
@@ -23,7 +23,7 @@ KEPT = 2  # opened inputs of a process, besides those in use
 
 
 @attrs.define(eq=False)
-class Opened:
+class OpenedInputs:
     """The inputs of a conversion, opened in this process.
 
     Attributes:
@@ -40,11 +40,11 @@ class Opened:
 
 
 _lock = Lock()
-_opened: OrderedDict[Inputs, Opened] = OrderedDict()
+_opened: OrderedDict[WorkerInputs, OpenedInputs] = OrderedDict()
 
 
 @contextmanager
-def opened(inputs: Inputs) -> Iterator[Opened]:
+def opened(inputs: WorkerInputs) -> Iterator[OpenedInputs]:
     """The opened inputs, which stay open for later pieces.
 
     Raises:
@@ -71,7 +71,7 @@ def _close_old() -> None:
             _opened.pop(inputs).source.close()
 
 
-def _open(inputs: Inputs) -> Opened:
+def _open(inputs: WorkerInputs) -> OpenedInputs:
     source = open_source(inputs.source)
     if source.kind != inputs.kind:
         source.close()
@@ -83,7 +83,7 @@ def _open(inputs: Inputs) -> Opened:
         known = _calibration(inputs.calibration).aids(source, hessian=True)
     if inputs.aids is not None:
         aids = stored_aids(Path(inputs.aids))
-    return Opened(source, _Both(aids, known))
+    return OpenedInputs(source, _Both(aids, known))
 
 
 class _Both(dict[str, Aids]):

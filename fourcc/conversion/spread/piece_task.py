@@ -12,10 +12,10 @@ from fourcc.container.index import FeedbackRecord
 from fourcc.container.layout import PartSummer
 from fourcc.conversion.memory_need import Room
 from fourcc.conversion.pipeline import Step, aids_digest, feedback_record, tile_tasks
-from fourcc.conversion.spread.inputs import Opened, opened
-from fourcc.conversion.spread.pieces import Piece, part_bytes
-from fourcc.conversion.spread.region import Region, SharedFile
-from fourcc.conversion.spread.request import LoosePart, LooseResult, PieceRequest, PieceResult, Place
+from fourcc.conversion.spread.inputs import OpenedInputs, opened
+from fourcc.conversion.spread.piece_writer import PieceWriter, SharedFile
+from fourcc.conversion.spread.pieces import TensorPiece, part_bytes
+from fourcc.conversion.spread.request import LoosePart, LooseResult, PartPlace, PieceRequest, PieceResult
 from fourcc.errors import ClusterError
 from fourcc.execution import Execution
 from fourcc.feedback.factors import hessian_digest
@@ -85,18 +85,18 @@ def write_loose(request: PieceRequest) -> LooseResult:
         return LooseResult(parts, sums, aids, feedback, time.monotonic() - began)
 
 
-def place_loose(path: str, tensor: str, part: str, place: Place, output: str, master: str) -> PieceResult:
+def place_loose(path: str, tensor: str, part: str, place: PartPlace, output: str, master: str) -> PieceResult:
     """Copies a loose tensor's part from the file of its own to its place in the output."""
     began = time.monotonic()
     with SharedFile(Path(output), flush=platform.node() != master) as file, Path(path).open("rb") as stored:
-        region = Region(tensor, part, place.offset, 0, place.nbytes, place.nbytes, file.write_at)
+        region = PieceWriter(tensor, part, place.offset, 0, place.nbytes, place.nbytes, file.write_at)
         while data := stored.read(COPY_BYTES):
             region.update(memoryview(data))
         written = {part: region.finish()}
     return PieceResult(written, (), None, None, time.monotonic() - began)
 
 
-def _step(inputs: Opened, request: PieceRequest) -> Step:
+def _step(inputs: OpenedInputs, request: PieceRequest) -> Step:
     """The tensor with the decision about it, checked against what the decision says."""
     decision = request.decision
     tensor = inputs.source.tensor(decision.tensor.name)
@@ -108,7 +108,7 @@ def _step(inputs: Opened, request: PieceRequest) -> Step:
     return Step(tensor, decision, aids, request.feedback)
 
 
-def _regions(step: Step, request: PieceRequest, file: SharedFile) -> dict[str, Region]:
+def _regions(step: Step, request: PieceRequest, file: SharedFile) -> dict[str, PieceWriter]:
     """The part of each region that the piece fills."""
     if step.copied:
         assert step.source.record is not None
@@ -117,7 +117,7 @@ def _regions(step: Step, request: PieceRequest, file: SharedFile) -> dict[str, R
     else:
         runs = _runs(step, request)
     return {
-        name: Region(
+        name: PieceWriter(
             step.source.name, name, request.places[name].offset, *run, request.places[name].nbytes, file.write_at
         )
         for name, run in runs.items()
@@ -134,7 +134,7 @@ def _runs(step: Step, request: PieceRequest) -> dict[str, tuple[int, int]]:
     return {name: (start, start + stored[name]) for name, start in starts.items()}
 
 
-def _copy(step: Step, regions: dict[str, Region]) -> None:
+def _copy(step: Step, regions: dict[str, PieceWriter]) -> None:
     assert step.source.copy is not None
     assert step.source.record is not None
     for part in step.source.record.parts:
@@ -142,7 +142,7 @@ def _copy(step: Step, regions: dict[str, Region]) -> None:
             regions[part.name].update(memoryview(run))
 
 
-def _write(inputs: Opened, request: PieceRequest, step: Step, placer: PartsPlacer) -> tuple[ErrorSums, ...]:
+def _write(inputs: OpenedInputs, request: PieceRequest, step: Step, placer: PartsPlacer) -> tuple[ErrorSums, ...]:
     """Writes the piece's tiles in order, and gives the sums of their errors. Raises UsageError beyond the memory."""
     room = Room((step,), Execution(threads=request.threads, memory=request.memory))
     room.begin()
@@ -155,21 +155,21 @@ def _write(inputs: Opened, request: PieceRequest, step: Step, placer: PartsPlace
     return tuple(sums)
 
 
-def _tasks(inputs: Opened, request: PieceRequest, step: Step) -> Iterator[Task[Any]]:
+def _tasks(inputs: OpenedInputs, request: PieceRequest, step: Step) -> Iterator[Task[Any]]:
     piece = request.piece
     for matrix in range(piece.first, piece.last) if piece.weights else ():  # an empty tensor may have 2^60 matrices
         yield from tile_tasks(step, matrix, range(piece.top, piece.bottom), request.whole, inputs.factors)
 
 
 def _result(
-    request: PieceRequest, step: Step, regions: dict[str, Region], sums: tuple[ErrorSums, ...], began: float
+    request: PieceRequest, step: Step, regions: dict[str, PieceWriter], sums: tuple[ErrorSums, ...], began: float
 ) -> PieceResult:
     aids, feedback = _seen(step, request.piece)
     written = {name: region.finish() for name, region in regions.items()}
     return PieceResult(written, sums, aids, feedback, time.monotonic() - began)
 
 
-def _seen(step: Step, piece: Piece) -> tuple[bytes | None, FeedbackRecord | None]:
+def _seen(step: Step, piece: TensorPiece) -> tuple[bytes | None, FeedbackRecord | None]:
     """Digests of the calibration data; the tensor's first piece makes them for all."""
     if step.decision.keep or piece.first or piece.top:
         return None, None

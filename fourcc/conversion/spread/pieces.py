@@ -21,7 +21,7 @@ PIECE_WEIGHTS = 1 << 25  # about; half a second to a minute of work, and 20 MB a
 
 
 @attrs.frozen
-class Piece:
+class TensorPiece:
     """A part of a tensor: whole matrices of its leading dimensions, or rows of one matrix.
 
     Attributes:
@@ -65,7 +65,7 @@ def part_bytes(spec: FormatSpec, shape: tuple[int, ...], params: Params) -> dict
     return {part.name: prod(shapes[part.name]) * itemsize(part.dtype) for part in spec.parts}
 
 
-def pieces(step: Step) -> Iterator[Piece]:
+def pieces(step: Step) -> Iterator[TensorPiece]:
     """The pieces of a tensor in the order of its weights.
 
     A tensor is cut between matrices of its leading dimensions; a matrix is cut between rows unless something spans it:
@@ -74,17 +74,17 @@ def pieces(step: Step) -> Iterator[Piece]:
     lead, rows, cols = split_shape(step.source.shape)
     count, size = prod(lead), rows * cols
     if step.copied or count * size <= 2 * PIECE_WEIGHTS or registry[step.decision.tag].variable:
-        yield Piece(0, count, 0, rows, cols, whole=True)
+        yield TensorPiece(0, count, 0, rows, cols, whole=True)
         return
     wanted, stored = registry[step.decision.tag], step.source.format
     if size > 2 * PIECE_WEIGHTS and _cuttable(wanted):
         for matrix in range(count):
             for top, bottom in _runs(rows, cols, stored, wanted, step):
-                yield Piece(matrix, matrix + 1, top, bottom, cols)
+                yield TensorPiece(matrix, matrix + 1, top, bottom, cols)
         return
     few = max(1, PIECE_WEIGHTS // size)
     for first in range(0, count, few):
-        yield Piece(first, min(count, first + few), 0, rows, cols, whole=count <= few)
+        yield TensorPiece(first, min(count, first + few), 0, rows, cols, whole=count <= few)
 
 
 def _cuttable(fmt: Format) -> bool:

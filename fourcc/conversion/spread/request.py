@@ -7,15 +7,15 @@ from collections.abc import Mapping
 import attrs
 
 from fourcc.container.index import FeedbackRecord
-from fourcc.conversion.spread.pieces import Piece
-from fourcc.conversion.spread.region import Written
+from fourcc.conversion.spread.piece_writer import Written
+from fourcc.conversion.spread.pieces import TensorPiece
 from fourcc.feedback.feedback import Feedback
 from fourcc.metrics import ErrorSums
 from fourcc.policy import Decision
 
 
 @attrs.frozen
-class Inputs:
+class WorkerInputs:
     """The files that a worker opens once.
 
     Attributes:
@@ -34,7 +34,7 @@ class Inputs:
 
 
 @attrs.frozen
-class Place:
+class PartPlace:
     """The place of a part in a file.
 
     Attributes:
@@ -64,15 +64,15 @@ class PieceRequest:
         loose: paths of the files for the parts of a loose tensor.
     """
 
-    inputs: Inputs
+    inputs: WorkerInputs
     decision: Decision
-    piece: Piece
+    piece: TensorPiece
     feedback: Feedback | None
     whole: int
     threads: int
     memory: int | None
     output: str
-    places: Mapping[str, Place]
+    places: Mapping[str, PartPlace]
     master: str
     loose: tuple[str, ...] = ()
 

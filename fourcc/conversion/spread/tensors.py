@@ -15,17 +15,19 @@ from fourcc.container.index import PartRecord, Provider, TensorRecord
 from fourcc.container.layout import HEAD_BYTES, aligned
 from fourcc.conversion.done_tensors import journal_entry
 from fourcc.conversion.file_size import parts_from
-from fourcc.conversion.pipeline import Step, copied_record, encoded_weights, new_record, number_of, provider_of
+from fourcc.conversion.pipeline import Step, copied_record, new_record, number_of, provider_of
 from fourcc.conversion.plan import Plan
 from fourcc.conversion.spread.assembly import TensorAssembly
 from fourcc.conversion.spread.destination import Destination, Home
 from fourcc.conversion.spread.inputs import store_aids
 from fourcc.conversion.spread.piece_task import place_loose, write_loose, write_piece
-from fourcc.conversion.spread.pieces import Piece, pieces
-from fourcc.conversion.spread.request import Inputs, LooseResult, PieceRequest, Place
+from fourcc.conversion.spread.pieces import TensorPiece, pieces
+from fourcc.conversion.spread.request import LooseResult, PartPlace, PieceRequest, WorkerInputs
 from fourcc.conversion.step_log import tell
+from fourcc.conversion.step_need import encoded_weights
 from fourcc.errors import UsageError
 from fourcc.execution import Execution
+from fourcc.files.backing import backing_of
 from fourcc.plugins.registry import registry
 from fourcc.threads import thread_count
 
@@ -59,7 +61,7 @@ def spread(
     assert how.executor is not None
     needs = _conditions(planned, steps, out)
     with Workers(how.executor, needs) as workers:
-        work = _Work(planned, steps, out, how, needs, done)
+        work = _Spreading(planned, steps, out, how, needs, done)
         for step, record in zip(steps, work.records(workers, report), strict=True):
             yield record._replace(provider=number_of(providers, provider_of(step)))
 
@@ -69,15 +71,15 @@ def _conditions(planned: Plan, steps: tuple[Step, ...], out: Destination) -> Con
     files = list(planned.source.files)
     if planned.calibration is not None:
         files.append(Path(str(getattr(planned.calibration, "path", ""))))
-    missing = next((file for file in files if not file.is_file()), None)
+    missing = next((file for file in files if backing_of(file) is not None or not file.is_file()), None)
     if missing is not None:
-        what = "workers open the source and the calibration by their files, and there is none of this name"
+        what = "workers open the source and the calibration by their files, and this one is not on a disk"
         raise UsageError(what, file=missing, hint="Convert it without an executor.")
     tags = {tag for step in steps for tag in (step.decision.tag, step.source.tag)}
     return conditions(tags, files, out.target)
 
 
-class _Work:
+class _Spreading:
     """The work on a conversion: requests to workers, and what has come of them.
 
     Args:
@@ -197,11 +199,11 @@ class _Work:
         step, files, home = self._steps[number], self._files(number), self._homes[number]
         by_name = {part.name: file for part, file in zip(registry[step.decision.tag].parts, files, strict=True)}
         for at, record in enumerate(self._places[number]):
-            place = Place(record.offset + home.shift, record.nbytes)
+            place = PartPlace(record.offset + home.shift, record.nbytes)
             arguments = (str(by_name[record.name]), step.source.name, record.name, place)
             yield Job((number, at, 0), place_loose, (*arguments, str(home.path), platform.node()), step.source.name)
 
-    def _request(self, number: int, piece: Piece) -> PieceRequest:
+    def _request(self, number: int, piece: TensorPiece) -> PieceRequest:
         step, loose = self._steps[number], not self._homes
         home = Home(self._out.target) if loose else self._homes[number]
         parts = () if loose else self._places[number]
@@ -214,7 +216,7 @@ class _Work:
             threads=self._threads,
             memory=self._memory,
             output=str(home.path),
-            places={part.name: Place(part.offset + home.shift, part.nbytes) for part in parts},
+            places={part.name: PartPlace(part.offset + home.shift, part.nbytes) for part in parts},
             master=platform.node(),
         )
 
@@ -226,7 +228,7 @@ class _Work:
         return new_record(step, result.records(), error, result.aids, None, result.feedback)
 
 
-def _inputs(planned: Plan, steps: tuple[Step, ...], needs: Conditions) -> Inputs:
+def _inputs(planned: Plan, steps: tuple[Step, ...], needs: Conditions) -> WorkerInputs:
     """The files for workers; aids that were given from Python are written into one beside the output."""
     assert needs.marker is not None
     given = {step.source.name: step.aids for step in steps if step.source.name in planned.given and not step.aids.empty}
@@ -237,4 +239,4 @@ def _inputs(planned: Plan, steps: tuple[Step, ...], needs: Conditions) -> Inputs
         None if planned.calibration is None else str(Path(getattr(planned.calibration, "path", "")).absolute())
     )
     source = str(Path(planned.source.path).absolute())
-    return Inputs(needs.key, source, planned.source.kind, calibration, str(file) if given else None)
+    return WorkerInputs(needs.key, source, planned.source.kind, calibration, str(file) if given else None)

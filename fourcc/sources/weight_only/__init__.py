@@ -92,6 +92,7 @@ def _tensor(module: Module, layout: WeightLayout) -> SourceTensor:
         tag=joined.format.tag,
         read=joined.read,
         params=joined.params,
+        gathered=joined.gathered,
     )
 
 

@@ -13,7 +13,7 @@ import attrs
 from fourcc.arrays import Array
 from fourcc.sources.packed_words import awq
 from fourcc.sources.weight_only.groups import Grouped, positive, transposed_scales
-from fourcc.sources.weight_only.module import INT32, Joined, Module, values
+from fourcc.sources.weight_only.module import INT32, Joined, Module, read_whole, values
 
 BITS = 4
 
@@ -44,7 +44,7 @@ class Awq:
             return awq(values(words)[:, start : -(-last // 8)])[:, first - 8 * start : last - 8 * start].T
 
         grouped = Grouped("qweight", (outs, ins), BITS, codes, scales, zeros, count)
-        return grouped.joined(module, self.group, None)
+        return attrs.evolve(grouped.joined(module, self.group, None), gathered=read_whole(words))
 
 
 def awq_layout(said: Mapping[str, Any]) -> Awq | None:

@@ -28,9 +28,11 @@ from fourcc.sources.extent import number_format
 from fourcc.sources.source import SourceTensor
 from fourcc.sources.weight_only.exl3_tiles import MULTIPLIERS, TILE, tiles
 from fourcc.sources.weight_only.module import INT32, Joined, Module, OneLayout
+from fourcc.tiles import TILE_WEIGHTS
 
 METHOD = "exl3"
 BLOCK = 128  # weights of a transform
+DECODING = 64  # bytes for a weight, while tiles are decoded: whole ones are
 WIDEST = 16  # halves of a bit
 INT16, FLOAT16 = ("<i2", "<u2"), ("<f2",)
 _SIDES = (("suh", "su"), ("svh", "sv"))
@@ -59,7 +61,7 @@ class Exl3:
             w = weights(tiles(words, halves, book), inner, outer[start:end])
             return {part.name: w[first - start : last - start]}
 
-        return Joined("trellis", (outs, ins), spec, read)
+        return Joined("trellis", (outs, ins), spec, read, gathered=DECODING * (TILE_WEIGHTS + 2 * BLOCK * ins))
 
 
 def weights(found: Floats, inner: Array, outer: Array) -> Floats:

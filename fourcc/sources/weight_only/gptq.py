@@ -17,7 +17,7 @@ import numpy as np
 from fourcc.arrays import Array
 from fourcc.sources.packed_words import along, down
 from fourcc.sources.weight_only.groups import Grouped, positive, transposed_scales
-from fourcc.sources.weight_only.module import INT32, Joined, Module, values
+from fourcc.sources.weight_only.module import INT32, Joined, Module, read_whole, values
 from fourcc.sources.weight_only.name_patterns import NamePattern
 
 BITS = (2, 3, 4, 8)
@@ -58,7 +58,7 @@ class Gptq:
 
         scales, zeros, count = transposed_scales(module, outs, bits, points)
         grouped = Grouped("qweight", (outs, 32 * rows // bits), bits, codes, scales, zeros, count)
-        return grouped.joined(module, self.group, "g_idx")
+        return attrs.evolve(grouped.joined(module, self.group, "g_idx"), gathered=read_whole(words))
 
 
 @attrs.frozen

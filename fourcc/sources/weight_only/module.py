@@ -36,6 +36,7 @@ class Joined:
         format: that the parts are stored in.
         read: (matrix, first row, last row) -> parts.
         params: of the format.
+        gathered: bytes that reading some rows holds beside them.
     """
 
     ending: str
@@ -43,6 +44,7 @@ class Joined:
     format: Format
     read: Callable[[int, int, int], Parts]
     params: Params = attrs.field(factory=dict)
+    gathered: int = 0
 
 
 class WeightLayout(Protocol):
@@ -134,6 +136,11 @@ def dtype_of(tensor: SourceTensor) -> str:
     spec = tensor.format
     word, dtype = str(spec.foreign.get("safetensors", "")), spec.parts[0].dtype
     return word if word.startswith("F8_") else str(dtype)
+
+
+def read_whole(tensor: SourceTensor) -> int:
+    """The bytes that `values` holds of a tensor that is read whole for every tile, and of the smaller ones with it."""
+    return 3 * tensor.nbytes
 
 
 def values(tensor: SourceTensor, first: int = 0, last: int | None = None) -> Array:

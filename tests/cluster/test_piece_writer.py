@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from fourcc.container.index import PartRecord
 from fourcc.container.layout import CHUNK, PartSummer
-from fourcc.conversion.spread import region as module
+from fourcc.conversion.spread import piece_writer as module
 from fourcc.conversion.spread.assembly import PartAssembly
-from fourcc.conversion.spread.region import Region
+from fourcc.conversion.spread.piece_writer import PieceWriter
 from tests.examples import examples
 
 LONGEST = 3 * CHUNK + 7
@@ -67,7 +67,7 @@ def test_any_cut_gives_the_whole_part(
         written = []
         for start, stop in pairwise([0, *sorted(min(cut, nbytes) for cut in cuts), nbytes]):
             pending: dict[int, int] = {}
-            region = Region(
+            region = PieceWriter(
                 "wq", "codes", 64 * place, start, stop, nbytes, lambda at, run, p=pending: pages.put_pages(at, run, p)
             )
             for at in range(start, stop, 700):
@@ -86,7 +86,7 @@ def test_any_cut_gives_the_whole_part(
 
 def test_most_bytes_of_a_large_piece_are_written_by_the_worker() -> None:
     wrote = []
-    region = Region("wq", "codes", 64, 100, LONGEST, LONGEST, lambda at, run: wrote.append((at, len(run))))
+    region = PieceWriter("wq", "codes", 64, 100, LONGEST, LONGEST, lambda at, run: wrote.append((at, len(run))))
     region.update(DATA[100:])
     left = region.finish()
     assert len(left.head) < CHUNK + module.PAGE

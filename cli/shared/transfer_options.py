@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from fourcc.sources.elsewhere import Reach
+    from fourcc.sources.source import Source
 
 Stream = Annotated[
     bool,
@@ -18,22 +18,27 @@ Stream = Annotated[
 ]
 
 
-def reach_of(source: Path, output: Path | None, *, stream: bool, dry_run: bool) -> Reach:
-    """The reach of a command that writes a model.
+def opened_to_write(
+    source: Path, tokenizer: Path | None, output: Path | None, *, stream: bool, dry_run: bool
+) -> Source:
+    """The model that a command writes in another way.
 
     Args:
         source: the model, which may lie here.
+        tokenizer: to go with it, in place of its own.
         output: what is written; files lie beside it while they are used.
-        stream: whether they are used one after the other.
+        stream: whether they are downloaded one after the other.
         dry_run: whether nothing is written, so that headers are enough.
 
     Raises:
         UsageError: `stream`, and the model lies here.
+        FourccError: as `open_source` does.
     """
+    from fourcc.sources import open_source
     from fourcc.sources.elsewhere import DOWNLOAD, RANGES, streaming
 
     told = streaming(source, output or Path("model.bin")) if stream else DOWNLOAD
-    return RANGES if dry_run else told
+    return open_source(source, tokenizer, RANGES if dry_run else told)
 
 
 @contextmanager

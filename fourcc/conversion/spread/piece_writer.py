@@ -25,7 +25,7 @@ Put = Callable[[int, memoryview], None]  # (offset in the file, bytes)
 
 @attrs.frozen
 class Written:
-    """What is left to do for a piece of a part, once its whole pages are written.
+    """The rest of the work on a piece of a part, once its whole pages are written.
 
     Attributes:
         start: offset in the part of the piece's first byte.
@@ -44,7 +44,7 @@ class Written:
     sums: bytes
 
 
-class Region:
+class PieceWriter:
     """Takes the bytes of a piece of a part in order.
 
     Args:
@@ -83,7 +83,7 @@ class Region:
         self._summer.update(data[first:last])
 
     def finish(self) -> Written:
-        """What is left to do. The caller has seen to it that all bytes came."""
+        """The rest of the work. The caller has seen to it that all bytes came."""
         sums = self._summer.finish() if self._chunks else b""
         return Written(
             self._start, self._at - self._start, bytes(self._head), bytes(self._tail), self._chunks.start, sums
