@@ -3,10 +3,12 @@
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
+from threading import Event
 from typing import IO
 
 from tests.pages.blocks import Block, blocks
@@ -14,6 +16,7 @@ from tests.pages.elsewhere import elsewhere
 from tests.pages.surroundings import environment, furnish
 
 PATIENCE = 300  # seconds for a command
+INTERRUPTED = Event()  # set after Ctrl-C, which a command does not get itself: it has a session of its own
 
 
 class Replay:
@@ -91,12 +94,15 @@ class Replay:
 
     def _wait(self, process: subprocess.Popen[bytes]) -> None:
         """Waits for a command, and keeps its group if others of it go on."""
-        try:
-            process.wait(PATIENCE)
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, 0)
-                self._groups.append(process.pid)
+        end = time.monotonic() + PATIENCE
+        while process.poll() is None:
+            if INTERRUPTED.wait(0.02) or time.monotonic() > end:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+                raise RuntimeError(f"{process.args}\ninterrupted, or not ended after {PATIENCE} seconds")
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, 0)
+            self._groups.append(process.pid)
 
     def close(self) -> None:
         """Ends what still runs in the background."""

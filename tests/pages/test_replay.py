@@ -5,11 +5,13 @@ import os
 import time
 from contextlib import closing
 from pathlib import Path
+from threading import Event, Timer
 from urllib.request import urlopen
 
 import pytest
 
 from tests.pages import elsewhere
+from tests.pages import replay as replay_module
 from tests.pages.blocks import blocks, setup_commands
 from tests.pages.replay import Replay, rewritten
 
@@ -98,6 +100,14 @@ def running(process: int) -> bool:
         return False
 
 
+def assert_ends(process: int) -> None:
+    """Waits until a process has ended."""
+    end = time.monotonic() + 5
+    while running(process):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
 def test_the_background_goes_on_until_the_end_of_the_page(tmp_path: Path) -> None:
     """A block does not wait for what it leaves running; later blocks find it; closing ends it."""
     (tmp_path / "environment").mkdir()
@@ -106,10 +116,23 @@ def test_the_background_goes_on_until_the_end_of_the_page(tmp_path: Path) -> Non
         assert rewritten(page, list(replay.bodies(page))).count("alive") == 2
         process = int((tmp_path / "pid").read_text())
         assert running(process)
-    end = time.monotonic() + 5
-    while running(process):
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    assert_ends(process)
+
+
+@pytest.mark.parametrize(("patience", "interrupt"), [(300, True), (0.3, False)])
+def test_a_command_that_does_not_end_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, patience: float, interrupt: bool
+) -> None:
+    """After Ctrl-C, or when it took too long."""
+    interrupted = Event()
+    if interrupt:
+        Timer(0.3, interrupted.set).start()
+    monkeypatch.setattr(replay_module, "INTERRUPTED", interrupted)
+    monkeypatch.setattr(replay_module, "PATIENCE", patience)
+    with pytest.raises(RuntimeError, match=rf"(?s)sleep.*interrupted, or not ended after {patience} seconds"):
+        list(Replay(tmp_path, dict(os.environ)).bodies("```console\n$ echo $$ > pid; sleep 300\n```\n"))
+    if (tmp_path / "pid").exists():  # unless the shell took longer to start
+        assert_ends(int((tmp_path / "pid").read_text()))
 
 
 def test_commands_get_another_port_than_the_page_names(tmp_path: Path) -> None:
