@@ -88,9 +88,6 @@ def convert(  # noqa: PLR0913 - one an option
     asked = budget_options.AskedBudget(budget, text, tags, pins, documents)
     rules = _AskedRules(policy, recipe, formats, calibration, activations, include, exclude, no_feedback_for, pre)
     how = AskedExecution(threads=threads, memory=memory, resume=resume, force=force, cluster=cluster, stream=stream)
-    if stream and cluster is not None:
-        hint = "Without --stream each machine downloads the model into its cache."
-        raise UsageError("--stream and --cluster exclude each other", hint=hint)
     asked.check(rules.given | how.beyond_one_run | {"--dry-run": dry_run})
     work = ConversionOptions(source, output, tokenizer, feedback, damping, shard, dry_run, how, quiet, as_json)
     return _by_rules(rules, work) if budget is None else _to_budget(asked, work)

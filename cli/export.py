@@ -17,7 +17,8 @@ from fourcc.cli.shared.transfer_options import Stream, opened_to_write
 from fourcc.errors import UsageError
 
 if TYPE_CHECKING:
-    from fourcc.exporters.export import ExportPlan, ExportResult
+    from fourcc.exporters.export import ExportPlan
+    from fourcc.exporters.export_result import ExportResult
     from fourcc.exporters.layout import ExportKind
     from fourcc.policy import Policy
 

@@ -43,6 +43,11 @@ class AskedExecution:
     cluster: str | None = None
     stream: bool = False
 
+    def __attrs_post_init__(self) -> None:
+        if self.stream and self.cluster is not None:
+            hint = "Without --stream each machine downloads the model into its cache."
+            raise UsageError("--stream and --cluster exclude each other", hint=hint)
+
     @property
     def beyond_one_run(self) -> dict[str, object]:
         """The options that work in several steps does not take, by their names."""
@@ -57,9 +62,6 @@ class AskedExecution:
 
         if self.cluster is not None:
             check_address(self.cluster)
-            if self.stream:
-                what = "--stream has one file of the model at a time, and workers need all of them"
-                raise UsageError(what, hint="Leave out --stream; the hub's cache lies where all workers see it.")
         return Execution(
             threads=self.threads,
             memory=memory_cap(self.memory, "--memory"),

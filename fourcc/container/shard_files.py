@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, closing
 from functools import cached_property
 from pathlib import Path
+from typing import Self
 
 import attrs
 
@@ -155,6 +156,19 @@ class ShardFiles(PartSet):
         self._list: ShardList | None = None
         self._writer: ShardWriter | None = None
 
+    def __enter__(self) -> Self:
+        super().__enter__()
+        with errors_named(self.target, "create"):
+            self._take_names_back()
+        return self
+
+    def _take_names_back(self) -> None:
+        """Calls shards by their numbers again, where a run was interrupted while they got their names."""
+        for path in sorted(self.path.iterdir()):
+            name = numbered(path.name)
+            if name is not None or path.name == self._where.whole.name:
+                path.rename(self.shard_path(0 if name is None else name.number - 1))
+
     def writer(self) -> ShardWriter:
         """The writer of them; it is asked for once."""
         self._writer = ShardWriter(self, self._where.largest)
@@ -188,7 +202,7 @@ class ShardFiles(PartSet):
             return bytearray()
         with closing(ReadFile(self.shard_path(run.number))) as file:
             start = run.start + offset - run.begin
-            return file.read(start, max(0, min(count, file.size - start)))
+            return file.read(start, min(count, file.size - start)) if start < file.size else bytearray()
 
     @cached_property
     def _earlier_runs(self) -> frozenset[Run]:

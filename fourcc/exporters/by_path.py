@@ -7,7 +7,8 @@ from pathlib import Path
 
 from fourcc.execution import Execution
 from fourcc.exporters import kind_of
-from fourcc.exporters.export import ExportResult, check_targets, execute_export, plan_export
+from fourcc.exporters.export import check_targets, execute_export, plan_export
+from fourcc.exporters.export_result import ExportResult
 from fourcc.exporters.folder_options import folder_options
 from fourcc.exporters.forced_pre import with_pre
 from fourcc.policy import Policy

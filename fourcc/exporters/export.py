@@ -12,7 +12,6 @@ import attrs
 
 from fourcc.container.index import Provider
 from fourcc.conversion.done_tensors import journal_entry, notes_on, records_in, tensors_done
-from fourcc.conversion.measured_errors import lost
 from fourcc.conversion.memory_need import Room
 from fourcc.conversion.pipeline import Step, transcode
 from fourcc.conversion.plan import CalibrationData, Plan, plan
@@ -20,6 +19,7 @@ from fourcc.errors import NumericError, PluginError, SourceError, UsageError
 from fourcc.execution import Execution
 from fourcc.exporters.cut_output import check_cut, is_cut, replaced_files
 from fourcc.exporters.export_facts import export_facts
+from fourcc.exporters.export_result import ExportResult, encoding_errors
 from fourcc.exporters.fitting_formats import fitted_steps, replacement
 from fourcc.exporters.layout import ExportKind, Layout
 from fourcc.exporters.writing import Files, PlacedFile
@@ -86,30 +86,6 @@ class ExportPlan:
     def file_bytes(self) -> int:
         """Length of the file."""
         return self.layout.nbytes
-
-
-@attrs.frozen
-class ExportResult:
-    """The result of an export.
-
-    Attributes:
-        path: the file.
-        beside: further files that were written.
-        errors: the errors of every tensor that was encoded, by its name in the file.
-        resumed: notes on unfinished work that was gone on with.
-        shards: the files that the output was cut into, `path` the first; empty where it is one, or a folder.
-    """
-
-    path: Path
-    beside: tuple[Path, ...]
-    errors: Mapping[str, ErrorRecord]
-    resumed: tuple[str, ...] = ()
-    shards: tuple[Path, ...] = ()
-
-    @property
-    def notes(self) -> list[str]:
-        """Notes on unfinished work, and on tensors whose error is so large that hardly anything is left of them."""
-        return [*self.resumed, *lost(self.errors)]
 
 
 def plan_export(  # noqa: PLR0913 - keyword-only, one an option of the command
@@ -243,12 +219,12 @@ def execute_export(
     Raises:
         FourccError: see `fourcc.errors`; no file is then changed.
     """
-    way, (target, *beside) = how or Execution(), targets
+    way, target = how or Execution(), next(iter(targets))
     facts = export_facts(planned.source, planned.kind, planned.layout)
     try:
         done = _done_before(planned, target, facts) if way.resume else None
         if done is not None:
-            return _result(planned, target, beside, _errors(planned.steps, done))
+            return _result(planned, targets, encoding_errors(planned.steps, done))
         return _execute(planned, targets, facts, way)
     except (NumericError, PluginError) as error:  # raised where the file's name is not known
         error.file = error.file or str(planned.source.path)
@@ -266,15 +242,11 @@ def _done_before(planned: ExportPlan, target: Path, facts: Facts) -> list[Tensor
 
 
 def _result(
-    planned: ExportPlan,
-    target: Path,
-    beside: Iterable[Path],
-    errors: Mapping[str, ErrorRecord],
-    said: Iterable[str] = (),
+    planned: ExportPlan, targets: Iterable[Path], errors: Mapping[str, ErrorRecord], said: Iterable[str] = ()
 ) -> ExportResult:
-    shards = (
-        tuple(target.with_name(name) for name in planned.layout.shards) if is_cut(planned.kind, planned.layout) else ()
-    )
+    target, *beside = targets
+    cut = is_cut(planned.kind, planned.layout)
+    shards = tuple(target.with_name(name) for name in planned.layout.shards) if cut else ()
     return ExportResult(shards[0] if shards else target, tuple(beside), errors, tuple(said), shards)
 
 
@@ -304,13 +276,7 @@ def _execute(planned: ExportPlan, targets: Mapping[Path, bytes], facts: Facts, h
             if identity(path) != stamp:
                 files.hopeless = True
                 raise SourceError("the file changed while it was read", file=path, hint="Export it again.")
-        errors, late = _errors(planned.steps, records), planned.layout.late
+        errors, late = encoding_errors(planned.steps, records), planned.layout.late
         for path in beside:
             files.put(path, late[path.name](errors) if path.name in late else targets[path])
-    return _result(planned, target, beside, errors, said)
-
-
-def _errors(steps: Iterable[Step], records: Iterable[TensorRecord]) -> dict[str, ErrorRecord]:
-    """The errors of the tensors that were encoded, by their names in the file."""
-    encoded = (record for step, record in zip(steps, records, strict=True) if not step.decision.keep)
-    return {record.name: record.error for record in encoded if record.error is not None}
+    return _result(planned, targets, errors, said)

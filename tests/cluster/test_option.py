@@ -61,9 +61,8 @@ def test_a_budget_takes_no_cluster(model: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_a_stream_takes_no_cluster() -> None:
-    how = AskedExecution(cluster="local:2", stream=True)
-    with pytest.raises(UsageError, match="--stream has one file of the model at a time, and workers need all of them"):
-        how.execution(None)
+    with pytest.raises(UsageError, match="--stream and --cluster exclude each other"):
+        AskedExecution(cluster="local:2", stream=True)
 
 
 @pytest.mark.thorough

@@ -292,19 +292,26 @@ def test_a_full_disk(model: Path, whole: bytes, output: Path, monkeypatch: pytes
     assert output.read_bytes() == whole
 
 
-def at_call(number: int, real: Callable[..., Any], count: list[int]) -> Callable[..., Any]:
-    """A system call before which the n-th time the process is interrupted."""
+def interrupt() -> None:
+    """Ends the work with all that Python does then."""
+    raise KeyboardInterrupt
+
+
+def at_call(
+    number: int, real: Callable[..., Any], count: list[int], end: Callable[[], object] = interrupt
+) -> Callable[..., Any]:
+    """A system call before which the n-th time the process is interrupted, or ends."""
 
     def call(*args: Any, **named: Any) -> Any:
         count[0] += 1
         if count[0] == number:
-            raise KeyboardInterrupt
+            end()
         return real(*args, **named)
 
     return call
 
 
-CALLS = ("pwrite", "write", "fsync", "ftruncate", "replace", "unlink", "open")
+CALLS = ("pwrite", "write", "fsync", "ftruncate", "replace", "rename", "unlink", "rmdir", "open", "mkdir")
 
 
 def calls_until(model: Path, output: Path, monkeypatch: pytest.MonkeyPatch, number: int, **more: Any) -> int:
@@ -315,6 +322,42 @@ def calls_until(model: Path, output: Path, monkeypatch: pytest.MonkeyPatch, numb
             patched.setattr(os, call, at_call(number, getattr(os, call), count))
         converted(model, output, **more)
     return count[0]
+
+
+def killed_at(model: Path, output: Path, number: int, **more: Any) -> None:
+    """Goes on with a conversion in a child that ends at the n-th system call, and cleans nothing up."""
+    child, count = os.fork(), [0]
+    if not child:
+        for call in CALLS:
+            setattr(os, call, at_call(number, getattr(os, call), count, lambda: os._exit(9)))
+        try:
+            converted(model, output, **more)
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("force", [False, True])
+def test_a_kill_at_every_call_of_the_end(
+    model: Path, whole: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, force: bool
+) -> None:
+    """Whatever lies there: the output is the old one or complete, and the next run completes it, or it was complete."""
+    begun, output = tmp_path / "begun" / "model.bin", tmp_path / "home" / "model.bin"
+    begun.parent.mkdir()
+    if force:
+        begun.write_bytes(b"old")
+    interrupted(model, begun, 37, force=force)
+    shutil.copytree(begun.parent, output.parent)
+    calls = calls_until(model, output, monkeypatch, 0, force=force, resume=True)
+    for number in range(1, calls + 1):
+        shutil.rmtree(output.parent)
+        shutil.copytree(begun.parent, output.parent)
+        killed_at(model, output, number, force=force, resume=True)
+        assert (output.read_bytes() if output.exists() else b"old") in {b"old", whole}
+        if names(output) != {"model.bin"} or output.read_bytes() != whole:
+            converted(model, output, resume=True, force=force)
+        assert (output.read_bytes(), names(output)) == (whole, {"model.bin"})
 
 
 @pytest.mark.thorough
@@ -345,3 +388,38 @@ def test_every_call_of_the_end(
         if names(output) != {"model.bin"} or output.read_bytes() != whole:
             converted(model, output, resume=True, force=force)
         assert (output.read_bytes(), names(output)) == (whole, {"model.bin"})
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file in a folder and below it."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(("size", "force"), [("500KB", True), ("5GB", False)])
+def test_every_call_of_the_end_of_shards(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: str, *, force: bool
+) -> None:
+    """Whichever the last system call was, of several shards or one: no tensor but the last is written again."""
+    begun, home, made = tmp_path / "begun", tmp_path / "home", tmp_path / "made"
+    begun.mkdir()
+    made.mkdir()
+    converted(model, made / "model.bin", shard_size=size)
+    if force:
+        converted(model, begun / "model.bin", format="F16", shard_size="400KB")
+    interrupted(model, begun / "model.bin", 37, force=force, shard_size=size)
+
+    def until(number: int) -> int:
+        shutil.rmtree(home, ignore_errors=True)
+        shutil.copytree(begun, home)
+        return calls_until(model, home / "model.bin", monkeypatch, number, force=force, resume=True, shard_size=size)
+
+    calls = until(0)
+    assert calls > 12
+    for number in range(1, calls + 1):
+        until(number)
+        if contents(home) != contents(made):
+            notes = converted(model, home / "model.bin", resume=True, force=force, shard_size=size).notes
+            seen = [note[:3] for note in notes if note.endswith(" of 38 tensors were done before")]
+            assert seen in ([], ["37 "], ["38 "])
+        assert contents(home) == contents(made)

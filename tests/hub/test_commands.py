@@ -285,3 +285,10 @@ def test_a_model_bin_is_listed_as_here(
     assert ended(capsys, "inspect", f"{NAME}/model.bin")[1] == here
     there = ended(capsys, "inspect", f"{NAME}/model.bin", "--tensor", "layers.0.attention.wq")[1]
     assert there == ended(capsys, "inspect", tmp_path / "model.bin", "--tensor", "layers.0.attention.wq")[1]
+
+
+def test_a_stream_is_of_one_machine(hub: LocalHub, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Refused before anything is asked."""
+    code, _, err = ended(capsys, "convert", NAME, "-o", tmp_path / "m.bin", "--stream", "--cluster", "local:2")
+    assert (code, hub.requests) == (2, [])
+    assert "--stream and --cluster exclude each other. Without --stream each machine downloads the model" in err
