@@ -11,7 +11,7 @@ from fourcc.cli.render import reshard_tables
 from fourcc.cli.render.progress import Progress
 from fourcc.cli.shared import options
 
-EPILOG = """\\b
+EPILOG = """\b
 Examples:
   fourcc join model.index.json -o model.bin
   fourcc join model-00001-of-00003.bin -o model.bin

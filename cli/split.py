@@ -11,7 +11,7 @@ from fourcc.cli.render import reshard_tables
 from fourcc.cli.render.progress import Progress
 from fourcc.cli.shared import options
 
-EPILOG = """\\b
+EPILOG = """\b
 Examples:
   fourcc split model.bin -o model --shard-size 1GB
   fourcc split model.index.json -o smaller/model --shard-size 500MB
