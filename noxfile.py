@@ -106,8 +106,14 @@ def kill(session: nox.Session) -> None:
 
 @nox.session
 def resume(session: nox.Session) -> None:
-    """Kill conversions and exports fifty times each, and go on with them."""
+    """Kill conversions, exports, calibrations and measurements fifty times each, and go on with them."""
     session.run("python", "-m", "tests.lanes.resume", "--kills", "50")
+
+
+@nox.session
+def calibration_memory(session: nox.Session) -> None:
+    """Calibrate and measure a model that is larger than the cap on memory."""
+    session.run("python", "tests/lanes/calibration_memory.py", *session.posargs)
 
 
 @nox.session
@@ -131,7 +137,7 @@ def decoders(session: nox.Session) -> None:
 @nox.session
 def large(session: nox.Session) -> None:
     """Convert 6 GiB, and an embedding of 4 GiB, under a cap on memory."""
-    for asked in (["--gib", "6"], ["--gib", "6", "--mixed"], ["--gib", "1", "--feedback"], ["--embedding"]):
+    for asked in (["--gib", "6"], ["--gib", "6", "--mixed"], ["--gib", "0.125", "--feedback"], ["--embedding"]):
         session.run("python", "tests/lanes/large.py", *asked, "--memory", "500MB", "--threads", "1,2,8")
 
 

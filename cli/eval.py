@@ -119,29 +119,27 @@ def evaluate(  # noqa: PLR0913 - one an option
     _check(gates, reference)
     with ExitStack() as stack:
         opened = partial(model_to_run, tokenizer=tokenizer, stack=stack, quiet=quiet, as_json=as_json)
-        rules = asked_rules(policy, formats, recipe)
-        _refuse_conversion(rules, cluster)
+        rules = _rules(policy, formats, recipe, cluster)
         files = [opened(path, rules=rules) for path in models]
         against = None if reference is None else opened(reference, rules=None)
         longest = common_context([*files, *([against] if against else [])], context)
         protocol = Protocol(longest, stride, parted, limit)
         modes: list[ActivationMode] = [activations, "exact"] if exact else [activations]
-        running = AskedExecution(threads=threads, cluster=cluster)
-        measured = _measure(files, against, text, protocol, running, modes, quiet=quiet)
-    failures = measured.failures(gates)
-    _show(measured, failures, as_json=as_json)
-    if failures:
-        raise typer.Exit(1)
+        how = AskedExecution(threads=threads, cluster=cluster)
+        measured = _measure(files, against, text, protocol, how, modes, quiet=quiet)
+    _show(measured, measured.failures(gates), as_json=as_json)
 
 
 def _show(measured: Measured, failures: list[str], *, as_json: bool) -> None:
-    """Writes the result, and the gates that do not hold, to stdout."""
+    """Writes the result, and the gates that do not hold, to stdout. Raises Exit where there are some."""
     if as_json:
-        return json_documents.show("eval", {**measured.document(), "failed": failures})
-    measured.show()
-    for line in failures:
-        tables.paragraph(line, style=("red",))
-    return None
+        json_documents.show("eval", {**measured.document(), "failed": failures})
+    else:
+        measured.show()
+        for line in failures:
+            tables.paragraph(line, style=("red",))
+    if failures:
+        raise typer.Exit(1)
 
 
 def _check(gates: dict[str, float | None], reference: Path | None) -> None:
@@ -157,11 +155,13 @@ def _check(gates: dict[str, float | None], reference: Path | None) -> None:
             raise UsageError(f"bad value of --{name.replace('_', '-')}", found=f"{gate:g}", expected=expected)
 
 
-def _refuse_conversion(rules: Policy | None, cluster: str | None) -> None:
-    """Raises UsageError where models would be converted to temporary files, which no other machine sees."""
+def _rules(policy: Path | None, formats: str | None, recipe: str | None, cluster: str | None) -> Policy | None:
+    """The policy of a conversion. Raises UsageError on a cluster, where no other machine sees a temporary file."""
+    rules = asked_rules(policy, formats, recipe)
     if rules is not None and cluster is not None:
         hint = "Convert the models first, and evaluate the files."
         raise UsageError("--cluster evaluates models as they are stored", hint=hint)
+    return rules
 
 
 def _measure(
@@ -174,7 +174,8 @@ def _measure(
     *,
     quiet: bool,
 ) -> Measured:
-    from fourcc.models.evaluation import EvaluatedModel, measure
+    from fourcc.models.evaluation import measure
+    from fourcc.models.scored_models import EvaluatedModel
     from fourcc.models.text_files import as_text
 
     subjects = [EvaluatedModel(file, mode) for file in files for mode in modes]

@@ -36,7 +36,13 @@ def show(forecast: Forecast) -> None:
     """Writes a forecast to stdout."""
     terminal.out("")
     run = forecast.run
-    pairs = [("time", _time(forecast.time)), ("peak memory", _memory(forecast.memory)), ("disk", _disk(forecast.disk))]
+    download = forecast.disk.download
+    fetched = f", without a download of {units.short_bytes(download)}" if download else ""
+    pairs = [
+        ("time", _time(forecast.time) + fetched),
+        ("peak memory", _memory(forecast.memory)),
+        ("disk", _disk(forecast.disk)),
+    ]
     pairs += [("to run", f"not forecast: {forecast.not_run}")] if run is None else [("speed to run", _speed(run))]
     tables.facts(pairs)
     if run is not None:
@@ -67,6 +73,10 @@ def _memory(memory: MemoryForecast) -> str:
 
 def _disk(disk: DiskForecast) -> str:
     size = f"{units.short_bytes(disk.output)} to write"
+    if disk.beside:
+        size += f" and {units.short_bytes(disk.beside)} for a file of the source"
+    elif disk.download:
+        size += f" and {units.short_bytes(disk.download)} in the hub's cache"
     if disk.free is None:
         return size
     free = f"{units.short_bytes(disk.free)} free in {disk.folder}"
@@ -115,6 +125,8 @@ def document(forecast: Forecast) -> dict[str, object]:
         "memory_refused": memory.refused or None,
         "free_bytes": disk.free,
         "fits_on_disk": disk.fits,
+        "download_bytes": disk.download,
+        "beside_bytes": disk.beside,
         "machine_memory": None if run is None else run.machine,
         "not_run": forecast.not_run or None,
     }

@@ -91,4 +91,4 @@ class AskedExecution:
         """The forecast of the work on this machine. Raises UsageError for an option that is wrong."""
         from fourcc.forecasting.forecast import forecast_of
 
-        return forecast_of(planned, self.execution(None), output)
+        return forecast_of(planned, self.execution(None), output, stream=self.stream)

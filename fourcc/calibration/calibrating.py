@@ -24,7 +24,6 @@ from fourcc.execution import Execution
 from fourcc.files.part_file import check_output
 from fourcc.models.evaluation import common_context
 from fourcc.models.opening import open_to_run
-from fourcc.models.stored_network import Spread
 from fourcc.models.text_files import as_text
 from fourcc.models.weights_in_turn import NetworkInTurn
 from fourcc.models.windows import Cut, Protocol, cut
@@ -145,7 +144,9 @@ def carry_out(asked: Request, opened: Model, target: Path, how: Execution) -> Ca
     network = NetworkInTurn(opened, context, how.threads)
     spread = None
     if how.executor is not None:
-        spread = Spread.of([asked.model], context, how.threads, target, in_turn=True)
+        from fourcc.models.stored_network import WorkElsewhere
+
+        spread = WorkElsewhere.of([asked.model], context, how.threads, target, in_turn=True)
     room = None if how.memory is None else partial(_room, opened, context, how.memory)
     try:
         done = collect(network, work, target, how, spread, room)

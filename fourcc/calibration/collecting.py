@@ -20,8 +20,6 @@ from fourcc.calibration.collecting_plan import CollectingPlan, Work
 from fourcc.calibration.collector import InputSums, merged
 from fourcc.calibration.layer_batches import LayerBatch, TakeSums, run_batch
 from fourcc.calibration.partial_file import CalibrationFile, WindowStates
-from fourcc.calibration.spread_batches import SpreadBatches, StatesPlace
-from fourcc.cluster.workers import Workers
 from fourcc.errors import InputError
 from fourcc.execution import Execution
 from fourcc.files.part_file import completed
@@ -30,7 +28,7 @@ from fourcc.models.staged import StagedNetwork
 from fourcc.progress import counter
 
 if TYPE_CHECKING:
-    from fourcc.models.stored_network import Spread
+    from fourcc.models.stored_network import WorkElsewhere
     from fourcc.models.transformer import Transformer
     from fourcc.models.weights import Inputs
     from fourcc.models.weights_in_turn import NetworkInTurn
@@ -72,7 +70,7 @@ def collect(
     work: Work,
     target: Path,
     how: Execution | None = None,
-    spread: Spread | None = None,
+    spread: WorkElsewhere | None = None,
     room: Callable[[CollectingPlan], int] | None = None,
 ) -> Collected:
     """Collects statistics, and writes the calibration.
@@ -108,6 +106,9 @@ def collect(
             if how.executor is None or spread is None:
                 runs: RunsBatches = partial(_here, staged, plan.states(out.file), report)
             else:
+                from fourcc.calibration.spread_batches import SpreadBatches, StatesPlace
+                from fourcc.cluster.workers import Workers
+
                 workers = stack.enter_context(Workers(how.executor, spread.conditions))
                 at_once = min(workers.slots, len(plan.batches))
                 place = StatesPlace(str(out.path), plan.layout.nbytes, plan.shape)

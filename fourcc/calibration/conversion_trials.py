@@ -22,9 +22,9 @@ from fourcc.container.shard_files import ShardTarget
 from fourcc.execution import Execution
 from fourcc.feedback.feedback import Feedback
 from fourcc.models import evaluation
-from fourcc.models.evaluation import EvaluatedModel
 from fourcc.models.model import Model
 from fourcc.models.opening import open_to_run
+from fourcc.models.scored_models import EvaluatedModel
 from fourcc.models.temporary import carried_out
 from fourcc.models.text_files import read_text
 from fourcc.models.windows import Protocol

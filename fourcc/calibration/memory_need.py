@@ -11,6 +11,7 @@ import attrs
 from fourcc.calibration.layer_batches import hessian_bytes
 from fourcc.calibration.running_sums import sums_bytes
 from fourcc.errors import UsageError, listed
+from fourcc.models.architecture import known_sizes
 from fourcc.models.stage_need import stage_need
 from fourcc.naming import roles
 from fourcc.resident import give_back_freed_arrays, resident_bytes
@@ -88,8 +89,11 @@ def measuring_room(model: Model, text: Cut, units: Sequence[PlannedUnit], *, fee
     give_back_freed_arrays()
     need = stage_need(model, text.protocol.context)
     tokens, longest = text.scored + len(text.windows), max(len(window.tokens) for window in text.windows)
-    logits = 32 * longest * model.sizes.vocab_size  # float32 twice, and float64 three times
-    states = 12 * tokens * model.sizes.dim  # after the last layer, of the stage, and the classifier's inputs
+    sizes = known_sizes(model.index, model.path)
+    logits = 32 * longest * sizes.vocab_size  # float32 twice, and float64 three times
+    states = (
+        12 * tokens * known_sizes(model.index, model.path).dim
+    )  # after the last layer, of the stage, and the classifier's inputs
     fixed = base_bytes() + need.activations + logits + states
     units_need = {unit.name: _unit_bytes(unit, tokens, feedback=feedback) for unit in units}
     name = max(units_need, key=lambda name: units_need[name])

@@ -30,17 +30,14 @@ from fourcc.calibration.memory_need import MeasuringRoom, measuring_room
 from fourcc.calibration.model_digest import model_digest
 from fourcc.calibration.original_run import OriginalRun
 from fourcc.calibration.product_timer import ProductTimer
-from fourcc.calibration.spread_options import MeasuringRequest, SpreadOptions
 from fourcc.calibration.unit_measurer import UnitMeasurer
 from fourcc.calibration.units import Group, PlannedUnit, PlannedUnits, notes_on, planned_units
-from fourcc.cluster.workers import Workers
 from fourcc.compute import target_name
 from fourcc.errors import UsageError
 from fourcc.execution import Execution
 from fourcc.files.part_file import PartFile, completed
 from fourcc.models.evaluation import architecture_of
 from fourcc.models.staged import StagedNetwork
-from fourcc.models.stored_network import Spread
 from fourcc.models.text_files import as_text
 from fourcc.models.tokenizers.tokenizer import in_use
 from fourcc.models.weights_in_turn import NetworkInTurn
@@ -52,6 +49,7 @@ if TYPE_CHECKING:
     from fourcc.feedback.feedback import Feedback
     from fourcc.format import Aids
     from fourcc.models.model import Model
+    from fourcc.models.stored_network import WorkElsewhere
     from fourcc.policy.asked_formats import TargetFormat
     from fourcc.sources.source import Source
 
@@ -206,7 +204,7 @@ class Session:
 
     @contextmanager
     def _measuring(self, units: Sequence[PlannedUnit], notes: Notes, text: Cut, how: Execution) -> Iterator[Measuring]:
-        """What measures units, here or on the workers of an executor."""
+        """The measurement of units, here or on the workers of an executor."""
         weights, direct = sum(unit.weights for unit in units), self.wanted.direct
         layers, room = architecture_of(self.model).n_layers, self._room(units, text, how.memory)
         if how.executor is None:
@@ -218,6 +216,9 @@ class Session:
             timed = partial(unit_seconds, measurer, ProductTimer(self.threads)) if self.wanted.seconds else None
             yield Measuring(MeasuredHere(measurer, layers, stages.begin), notes, direct, timed)
             return
+        from fourcc.calibration.spread_options import MeasuringRequest, SpreadOptions
+        from fourcc.cluster.workers import Workers
+
         spread = self._spread(text, how, in_turn=room is not None and room.in_turn)
         known = None if self.calibration is None else str(self.calibration.path.absolute())
         vocabulary = in_use(self.model.tokenizer, architecture_of(self.model).vocab_size)
@@ -226,15 +227,17 @@ class Session:
         with Workers(how.executor, spread.conditions) as workers:
             yield Measuring(SpreadOptions(workers, request, layers, lambda name: count(name, 1)), notes, direct)
 
-    def _spread(self, text: Cut, how: Execution, *, in_turn: bool) -> Spread:
-        """What workers need. Raises UsageError where the time of products is asked for, too."""
+    def _spread(self, text: Cut, how: Execution, *, in_turn: bool) -> WorkElsewhere:
+        """The needs of workers. Raises UsageError where the time of products is asked for, too."""
+        from fourcc.models.stored_network import WorkElsewhere
+
         if self.wanted.seconds:
             hint = "Measure them on one machine, without --cluster."
             raise UsageError("the time of products is that of one machine, not of many", hint=hint)
         files = [] if self.calibration is None else [self.calibration.path]
         tags = [option.format.tag for option in (*self.wanted.options, *self.wanted.spare)]
         context = text.protocol.context
-        return Spread.of([self.source.path], context, how.threads, files=files, tags=tags, in_turn=in_turn)
+        return WorkElsewhere.of([self.source.path], context, how.threads, files=files, tags=tags, in_turn=in_turn)
 
     def _room(self, units: Sequence[PlannedUnit], text: Cut, cap: int | None) -> MeasuringRoom | None:
         """The room under a cap on memory; None: there is none."""

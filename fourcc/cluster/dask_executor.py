@@ -22,9 +22,10 @@ LOSSES = 10  # lost workers that a task survives; dask's own 3 are soon reached 
 STARTS = 5  # tries to start the processes of a local cluster
 QUIET = ("distributed", "tornado", "asyncio")
 
-_CONFIG = {
+CONFIG = {
     "distributed.scheduler.allowed-failures": LOSSES,
     "distributed.comm.timeouts.connect": f"{ANSWER_SECONDS}s",
+    "distributed.comm.timeouts.tcp": "5 minutes",  # a machine that is busy encoding answers late
     "distributed.admin.tick.limit": "1h",  # Python code of formats may hold the interpreter for long
     "distributed.worker.memory.target": False,  # fourcc bounds its memory itself
     "distributed.worker.memory.spill": False,
@@ -69,7 +70,7 @@ def _refuse(address: str, result: object) -> None:
 @contextmanager
 def remote(address: str) -> Iterator[DaskExecutor]:
     """An executor on the scheduler at an address. Raises ClusterError where none answers."""
-    with _quiet(), dask.config.set(_CONFIG):
+    with _quiet(), dask.config.set(CONFIG):
         try:
             client = Client(address, set_as_default=False, timeout=ANSWER_SECONDS)
         except (OSError, TypeError, ValueError) as error:  # TypeError: tls, and no certificates
@@ -92,7 +93,7 @@ def local(count: int) -> Iterator[DaskExecutor]:
     """An executor on processes of this machine, which end with the block."""
     with (
         _quiet(),
-        dask.config.set(_CONFIG),
+        dask.config.set(CONFIG),
         tempfile.TemporaryDirectory(prefix="fourcc-") as folder,
         ExitStack() as stack,
     ):
@@ -110,7 +111,8 @@ def _started(count: int, folder: str) -> LocalCluster:
                 n_workers=count,
                 threads_per_worker=1,
                 processes=True,
-                dashboard_address=":0",  # any free port
+                dashboard_address="127.0.0.1:0",  # any free port
+                scheduler_kwargs={"dashboard": False},
                 local_directory=folder,
                 memory_limit=0,
                 silence_logs=logging.CRITICAL,

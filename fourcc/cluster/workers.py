@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, wait
 from pathlib import Path
+from queue import SimpleQueue
 from threading import Lock
 from typing import Any, Generic, Self, TypeVar
 
@@ -109,22 +110,21 @@ class Workers:
             FourccError: what a job raised, with the worker's name.
         """
         running: dict[Future[Answer[Any]], Job[K]] = {}
+        done: SimpleQueue[Future[Answer[Any]]] = SimpleQueue()  # `wait` would look at all that run each time
         waiting = iter(jobs)
         try:
             while True:
-                self._hand_out(waiting, running)
+                while len(running) < self._window and (job := next(waiting, None)) is not None:
+                    future = self._submit(job)
+                    running[future] = job
+                    future.add_done_callback(done.put)
                 if not running:
                     return
-                done = wait(running, return_when=FIRST_COMPLETED).done
-                for future in [each for each in running if each in done]:  # in the order in which they were handed out
-                    job = running.pop(future)
-                    yield job.key, self._receive(_result(future, job))
+                future = done.get()
+                job = running.pop(future)
+                yield job.key, self._receive(_result(future, job))
         finally:
             _end(running)
-
-    def _hand_out(self, jobs: Iterator[Job[K]], running: dict[Future[Answer[Any]], Job[K]]) -> None:
-        while len(running) < self._window and (job := next(jobs, None)) is not None:
-            running[self._submit(job)] = job
 
     def _submit(self, job: Job[Any]) -> Future[Answer[Any]]:
         try:

@@ -49,7 +49,7 @@ class RunForecast:
         return None if self.machine is None else context.resident.middle <= self.machine
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Forecast(Records):
     """A conversion's time, memory and disk, and how its result will run.
 
@@ -68,6 +68,11 @@ class Forecast(Records):
     run: RunForecast | None
     not_run: str
     load: float
+
+    def __repr__(self) -> str:
+        speed = "" if self.run is None else f", {float(f'{self.run.speed.generated.middle:.2g}'):g} tokens/s"
+        taken = f"{self.time.seconds.middle:.2g} s, {self.memory.peak.middle / 1e6:.0f} MB of memory"
+        return f"<Forecast: {taken}, {self.disk.output / 1e6:.3g} MB of output{speed}>"
 
     @property
     def busy(self) -> bool:
@@ -98,13 +103,16 @@ def _record(name: str, unit: str, figure: Figure, positions: int | None = None) 
     return {"figure": name, "unit": unit, "positions": positions, **attrs.asdict(figure)}
 
 
-def forecast_of(planned: Plan | ExportPlan, how: Execution | None = None, output: Path | None = None) -> Forecast:
+def forecast_of(
+    planned: Plan | ExportPlan, how: Execution | None = None, output: Path | None = None, *, stream: bool = False
+) -> Forecast:
     """The forecast of a plan on this machine.
 
     Args:
         planned: a conversion, or an export.
         how: threads and cap of memory; None: as many threads as the process may use, and no cap.
         output: the file or folder to write; None: whether it fits is then not known.
+        stream: whether files of a source that lies elsewhere are used one after the other.
 
     Raises:
         UsageError: a bad number of threads.
@@ -118,7 +126,8 @@ def forecast_of(planned: Plan | ExportPlan, how: Execution | None = None, output
         run = _run(planned, KnownRates(threads))
     except FourccError as error:
         not_run = error.what
-    return Forecast(time, memory, disk_room(planned.file_bytes, output), run, not_run, load())
+    disk = disk_room(planned.file_bytes, output, planned.source.files, stream=stream)
+    return Forecast(time, memory, disk, run, not_run, load())
 
 
 def _run(planned: Plan | ExportPlan, rates: KnownRates) -> RunForecast:

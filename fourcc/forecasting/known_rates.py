@@ -15,6 +15,7 @@ from fourcc.rates.yardstick import processor_seconds, reading_rates
 from fourcc.threads import thread_count
 
 READ = "read memory"  # the work whose unit is a byte
+CONVERSION = 1.2  # times as long as in the table, whose tile stays in the processor's cache, a tile takes
 SLOWER = 1.15  # that work may be than the slowest time that is remembered
 MEASURED = 3  # times that memory is measured
 UNSTEADY = 0.8  # of the slowest rate that was seen, at the low end
@@ -51,7 +52,7 @@ class KnownRates:
         nanoseconds = shipped_rates().nanoseconds.get(work)
         if nanoseconds is None:
             return None
-        return self.scaled(1e-9 * nanoseconds)
+        return self.scaled(CONVERSION * 1e-9 * nanoseconds)
 
     def scaled(self, seconds: float) -> Figure:
         """Processor time on the machine of the table, as it is here."""
@@ -71,17 +72,25 @@ class KnownRates:
     @cached_property
     def reading(self) -> Figure:
         """Bytes a second that the threads read from memory together; measured a few times, then remembered."""
-        samples = [each for each in self._remembered.get(READ, ()) if each.threads == self.threads]
-        known, slowest = len(samples) >= MEASURED, max((each.wall for each in samples), default=0.0)
-        if not known:
+        samples = self._of_reading()
+        slowest = max((each.wall for each in samples), default=0.0)
+        if not self.reading_is_known:
             slow, usual, fast = reading_rates(self.threads)  # the first is lower where other programs read, too
             samples.append(Sample(1 / fast, 1 / sqrt(slow * usual), self.threads))
             remember({READ: samples[-1]})
             slowest = max(slowest, 1 / slow)
-        low = UNSTEADY / slowest / max(1.0, self.crowding)
+        low = UNSTEADY / slowest  # other programs were there when it was measured
         high = 1 / min(each.processor for each in samples)
         middle = 1 / median(each.wall for each in samples)
-        return Figure(low, middle, high, "remembered" if known else "measured")
+        return Figure(low, middle, high, "remembered" if self.reading_is_known else "measured")
+
+    @property
+    def reading_is_known(self) -> bool:
+        """Whether the rate of reading is remembered, and need not be measured."""
+        return len(self._of_reading()) >= MEASURED
+
+    def _of_reading(self) -> list[Sample]:
+        return [each for each in self._remembered.get(READ, ()) if each.threads == self.threads]
 
     def remembered_ratio(self, work: str) -> Figure | None:
         """How many times as long work took on as many threads as was forecast; None where nothing is remembered."""

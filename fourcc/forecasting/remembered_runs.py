@@ -25,7 +25,7 @@ LEAST_SECONDS = 1e-3  # of a token, since those of small models tell nothing of 
 
 
 def remember_run(model: Model, speed: Speed, threads: int | None) -> None:
-    """Remembers how fast a model ran, for later forecasts; never an error.
+    """Remembers how fast a model ran, for later forecasts, once one has measured this machine's memory; never an error.
 
     Args:
         model: that ran.
@@ -36,6 +36,8 @@ def remember_run(model: Model, speed: Speed, threads: int | None) -> None:
         return
     try:
         rates = KnownRates(thread_count(threads))
+        if not rates.reading_is_known:  # measuring it would take memory that the run did not
+            return
         with open_model_bin(Path(model.path), fd=model.another_fd()) as source:
             expected = token_seconds(network_sizes(plan(source, Policy.keep())), rates).middle
     except (FourccError, OSError):  # the file was replaced meanwhile

@@ -158,3 +158,9 @@ class Architecture:
 def check_known(index: Index, path: Path) -> None:
     """Raises as `fourcc.networks.check` does for a model.bin whose model is not known here; no weight is read."""
     check(index.architecture, index.hyper, {record.name: record.shape for record in index.tensors}, path)
+
+
+def known_sizes(index: Index, path: Path) -> Architecture:
+    """The sizes of a network that can be run here. Raises as `check_known` and `Architecture.of`."""
+    check_known(index, path)
+    return Architecture.of(index.architecture, index.hyper, path)

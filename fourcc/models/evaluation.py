@@ -12,12 +12,12 @@ import attrs
 
 from fourcc.errors import InputError, UsageError
 from fourcc.execution import Execution
-from fourcc.models import scoring
 from fourcc.models.architecture import Architecture
 from fourcc.models.model import ActivationMode, Model
 from fourcc.models.opening import open_to_run
 from fourcc.models.same_tokens import check_same_tokens
-from fourcc.models.scoring import NetworkFacts, ScoredModel, Scores
+from fourcc.models.scored_models import EvaluatedModel, scored_elsewhere, scored_here
+from fourcc.models.scoring import Scores
 from fourcc.models.text_files import read_text
 from fourcc.models.tokenizers import in_use
 from fourcc.models.windows import Cut, Protocol, cut
@@ -38,19 +38,6 @@ WORDS = {  # for people
     "ratio": "perplexity by the reference's",
 }
 _NAME = 255  # characters of a file's name
-
-
-@attrs.frozen
-class EvaluatedModel:
-    """A model to measure.
-
-    Attributes:
-        model: the opened model.
-        activations: how its products take activations, see `Model.network`.
-    """
-
-    model: Model
-    activations: ActivationMode = "dynamic"
 
 
 @attrs.frozen(repr=False)
@@ -285,7 +272,7 @@ def _measured(
     """Evaluations of models that read the same tokens, in lock step."""
     rows = [architecture_of(each.model).vocab_size for each in evaluated]
     words = in_use(evaluated[0].model.tokenizer, min(rows))
-    scored = _scored_here if how.executor is None else _scored_elsewhere
+    scored = scored_here if how.executor is None else scored_elsewhere
     (scores, theirs), facts = scored(evaluated, text, reference, words, how, report)
     return {
         (id(each.model), each.activations): Evaluation(
@@ -293,57 +280,3 @@ def _measured(
         )
         for number, (each, mine, size) in enumerate(zip(evaluated, scores, rows, strict=True))
     }
-
-
-AllScores = tuple[Sequence[Scores], Scores | None]  # of each model, and of the reference
-
-
-def _scored_here(
-    evaluated: Sequence[EvaluatedModel],
-    text: Cut,
-    reference: Model | None,
-    words: int,
-    how: Execution,
-    report: Callable[[int], None],
-) -> tuple[AllScores, NetworkFacts]:
-    """Scores of each model, the reference's, and facts of the networks."""
-    context = text.protocol.context
-    network = None if reference is None else reference.network(context, how.threads).exactly()
-    own = None if network is None else ScoredModel(network, str(reference and reference.path))
-    plain = {id(each.model): each.model.network(context, how.threads) for each in evaluated}
-    networks = [each.model.taking(each.activations, plain[id(each.model)]) for each in evaluated]
-    once = {id(net): ScoredModel(net, str(each.model.path)) for net, each in zip(networks, evaluated, strict=True)}
-    found, theirs = scoring.score(list(once.values()), text, words, own, report)
-    scores = dict(zip(once, found, strict=True))
-    floor = None if network is None else scoring.noise_floor(network, text.windows[0], words)
-    modes = zip(networks, evaluated, strict=True)
-    used = tuple(net.range_use if each.activations == "static" else None for net, each in modes)
-    facts = NetworkFacts(tuple(net.exact for net in networks), used, floor)
-    return ([scores[id(net)] for net in networks], theirs), facts
-
-
-def _scored_elsewhere(
-    evaluated: Sequence[EvaluatedModel],
-    text: Cut,
-    reference: Model | None,
-    words: int,
-    how: Execution,
-    report: Callable[[int], None],
-) -> tuple[AllScores, NetworkFacts]:
-    """As `_scored_here`, on the workers of the executor."""
-    from fourcc.cluster.workers import Workers
-    from fourcc.models.spread_scoring import ScoringRequest, spread_facts, spread_measures
-    from fourcc.models.stored_network import Spread
-
-    assert how.executor is not None
-    models = [*(each.model for each in evaluated), *([] if reference is None else [reference])]
-    spread = Spread.of([model.path for model in models], text.protocol.context, how.threads)
-    stored = spread.networks
-    modes = [each.activations for each in evaluated]
-    pairs = tuple(zip(stored[: len(modes)], modes, strict=True))
-    request = ScoringRequest(pairs, None if reference is None else stored[-1], words)
-    with Workers(how.executor, spread.conditions) as workers:
-        facts = spread_facts(workers, request, text.windows[0])
-        measures = spread_measures(workers, request, text.windows, report)
-        found = scoring.gathered(measures, documents=text.protocol.documents, compared=reference is not None)
-    return found, facts

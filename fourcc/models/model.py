@@ -13,7 +13,6 @@ from fourcc.errors import FourccError, UsageError
 if TYPE_CHECKING:
     from fourcc.arrays import Floats
     from fourcc.container.index import Scalar
-    from fourcc.models.architecture import Architecture
     from fourcc.models.chat import Conversation
     from fourcc.models.generate import Piece, Speed
     from fourcc.models.tokenizers import Tokenizer
@@ -93,29 +92,17 @@ class Model(ModelFile):
             InputError: the model is impossible, contradicts itself, or lacks a tensor.
             ChecksumError: a tensor is damaged.
         """
+        from fourcc.models.architecture import known_sizes
         from fourcc.models.transformer import Transformer
 
         try:
-            network = Transformer(self.sizes, self._find, context, threads, self.packed)
+            network = Transformer(known_sizes(self.index, self.path), self._find, context, threads, self.packed)
         except FourccError as error:  # raised where the file's name is not known
             error.file = error.file or str(self.path)
             raise
         network = self.taking(activations, network)
         self.range_use = network.range_use if activations == "static" else None
         return network
-
-    @property
-    def sizes(self) -> Architecture:
-        """The sizes of the network.
-
-        Raises:
-            UsageError: the model needs something that is not known here.
-            InputError: it is impossible, or contradicts itself.
-        """
-        from fourcc.models.architecture import Architecture, check_known
-
-        check_known(self.index, self.path)
-        return Architecture.of(self.index.architecture, self.index.hyper, self.path)
 
     def taking(self, activations: ActivationMode, network: Transformer) -> Transformer:
         """A network of this model that takes activations in a given way, over the weights of another; see `network`.

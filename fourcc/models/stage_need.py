@@ -12,6 +12,7 @@ import attrs
 from fourcc.compute import is_copied, kernel_of
 from fourcc.compute.buffers import Sizes
 from fourcc.geometry import split_shape
+from fourcc.models.architecture import known_sizes
 from fourcc.models.stages import BATCH
 from fourcc.plugins.registry import registry
 
@@ -50,7 +51,8 @@ def stage_need(model: Model, context: int) -> StageNeed:
         stages[record.name if found is None else found[0]].append(record)
     sizes = {stage: _stage_bytes(records) for stage, records in stages.items()}
     largest = max(sizes, key=lambda stage: sizes[stage])
-    return StageNeed(largest, sizes[largest], sum(sizes.values()), _activations(model.sizes, context))
+    activations = _activations(known_sizes(model.index, model.path), context)
+    return StageNeed(largest, sizes[largest], sum(sizes.values()), activations)
 
 
 def _stage_bytes(records: list[TensorRecord]) -> int:

@@ -67,8 +67,8 @@ class StoredNetwork:
 
 
 @attrs.frozen
-class Spread:
-    """What work with models on other processes needs.
+class WorkElsewhere:
+    """The needs of work with models on other processes.
 
     Attributes:
         conditions: that each worker checks.
@@ -90,7 +90,7 @@ class Spread:
         *,
         in_turn: bool = False,
     ) -> Self:
-        """What work with models needs; results depend on the SIMD target, so all workers have that of this process.
+        """The needs of work with models; results depend on the SIMD target, so all workers have that of this process.
 
         Args:
             models: a checkpoint's file or folder each.

@@ -244,7 +244,7 @@ class WeightsLoader:
         return LAYER.replace("*", str(number))
 
     def _ends(self, number: int) -> list[str]:
-        """What the names of a layer's tensors end with."""
+        """The ends of the names of a layer's tensors."""
         ends = [name.removeprefix(LAYER) for name in self._declared if name.startswith(LAYER)]
         return [end for end in ends if self._is_there(self._start(number) + end, LAYER + end, number)]
 

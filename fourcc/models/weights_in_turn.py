@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from fourcc.models.architecture import known_sizes
 from fourcc.models.weights import EMBEDDING, OUTPUT, LayerWeights, WeightsLoader
 from fourcc.threads import thread_count
 
@@ -30,9 +31,9 @@ class WeightsInTurn:
         self._model = model
         self._asked: set[str] = set()  # tensors whose bytes may be resident
         self._held: dict[str, Any] = {}
-        self._loader = WeightsLoader(model.sizes, self._find, model.packed, model.__contains__)
+        self._loader = WeightsLoader(known_sizes(model.index, model.path), self._find, model.packed, model.__contains__)
         self._loader.check({record.name: record.shape for record in model.index.tensors})
-        self.layers = _Layers(self._hold, self._loader, model.sizes.n_layers)
+        self.layers = _Layers(self._hold, self._loader, known_sizes(model.index, model.path).n_layers)
         self.vectors: dict[str, Floats] = self._loader.vectors()
 
     @property
@@ -80,7 +81,7 @@ class WeightsInTurn:
 
 
 class NetworkInTurn:
-    """What stages need of a network whose weights are in memory in turn.
+    """The part of a network that stages need, with weights that are in memory in turn.
 
     Args:
         model: the opened file.
@@ -95,7 +96,7 @@ class NetworkInTurn:
     """
 
     def __init__(self, model: Model, context: int, threads: int | None = None) -> None:
-        self.architecture, self.threads = model.sizes, thread_count(threads)
+        self.architecture, self.threads = known_sizes(model.index, model.path), thread_count(threads)
         self.context = min(context, self.architecture.longest)
         self.weights = WeightsInTurn(model)
 

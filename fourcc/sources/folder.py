@@ -61,8 +61,5 @@ def _nothing(folder: Path, names: list[str]) -> SourceError:
             f"{', '.join(pickles[:4])}: a pickle can execute code and is never read, convert it to safetensors; "
             "name the file itself if it is a llama2.c checkpoint or a model.bin."
         )
-    return SourceError(
-        f"no model in this folder: looked for *{_INDEX}, *{_SAFETENSORS} and *{_GGUF} among {len(names)} files",
-        file=folder,
-        hint=hint,
-    )
+    kinds = f"a model.bin, *{_INDEX}, *{_SAFETENSORS} and *{_GGUF}"
+    return SourceError(f"no model in this folder: looked for {kinds} among {len(names)} files", file=folder, hint=hint)

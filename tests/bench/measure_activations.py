@@ -23,9 +23,10 @@ from fourcc.arrays import Floats
 from fourcc.calibration.calibration import Calibration
 from fourcc.calibration.ranges import ranges_of
 from fourcc.execution import Execution
-from fourcc.models.evaluation import EvaluatedModel, Evaluation, common_context, measure
+from fourcc.models.evaluation import Evaluation, common_context, measure
 from fourcc.models.model import ActivationMode, Model
 from fourcc.models.opening import open_to_run
+from fourcc.models.scored_models import EvaluatedModel
 from fourcc.models.text_files import read_text
 from fourcc.models.transformer import Transformer
 from fourcc.models.windows import Protocol

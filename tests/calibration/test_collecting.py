@@ -16,6 +16,7 @@ from fourcc.calibration.calibration import Calibration, CalibrationText
 from fourcc.calibration.collecting import Collected, collect
 from fourcc.calibration.collecting_plan import CollectingPlan, Work
 from fourcc.calibration.hessians import HessianSums, mean_products
+from fourcc.calibration.layer_batches import passes_of
 from fourcc.calibration.layout import About
 from fourcc.calibration.reading import open_calibration
 from fourcc.errors import InputError, UsageError
@@ -24,6 +25,7 @@ from fourcc.files.unfinished import PART
 from fourcc.models import window_batches
 from fourcc.models.staged import StagedNetwork
 from fourcc.models.transformer import Transformer
+from fourcc.models.weights import Inputs
 from fourcc.models.windows import Window
 from tests.running.test_staged import inputs
 from tests.running.test_transformer import TOKENS, Case, case
@@ -286,3 +288,32 @@ def test_sums_of_products(tokens: int, cols: int) -> None:
     np.testing.assert_array_equal(found[0], found[0].T)
     np.testing.assert_array_equal(found[1], found[0])
     np.testing.assert_array_equal(found[2], found[0])
+
+
+# -- under a cap on memory
+
+
+def test_hessians_in_several_runs_of_a_layer_are_the_same(tmp_path: Path, in_batches: None) -> None:
+    """As few runs as the room allows; each has the statistics of what it watches."""
+    wanted = collected(tmp_path / "wanted", work()).path.read_bytes()
+    collect(network(case("grouped heads")), work(), tmp_path / "capped", room=lambda _: 12 * 128**2)
+    assert (tmp_path / "capped").read_bytes() == wanted
+
+
+def test_runs_of_a_layer_are_as_few_as_fit() -> None:
+    inputs = [Inputs((name,), cols) for name, cols in (("a", 10), ("b", 10), ("c", 20), ("d", 5))]
+    every = frozenset("abd")
+    assert [len(some) for some in passes_of(inputs, every, None)] == [4]
+    assert [[each.names[0] for each in some] for some in passes_of(inputs, every, 1200)] == [["c", "a"], ["b"], ["d"]]
+    assert [[each.names[0] for each in some] for some in passes_of(inputs, every, 2100)] == [["c", "a", "b"], ["d"]]
+
+
+def test_roles_without_hessians(tmp_path: Path) -> None:
+    """Inputs that matrices share have one as long as one of these wants it; a glob that leaves out none is refused."""
+    known = collected(tmp_path / "some", attrs.evolve(work(), without=("ffn.down", "attention.q")))
+    assert "layers.0.feed_forward.w2" not in known.hessians
+    assert {"layers.0.attention.wq", "layers.0.attention.wo", "layers.1.feed_forward.w1"} <= known.hessians
+    with pytest.raises(UsageError, match=r"--no-feedback-for 'ffn.up.*' leaves out no Hessian, expected attention.k, "):
+        collected(tmp_path / "none", attrs.evolve(work(), without=("ffn.up.*",)))
+    with pytest.raises(UsageError, match=r"leaves out no Hessian, expected Hessians: add --hessian"):
+        collected(tmp_path / "none", attrs.evolve(work(hessian=False), without=("ffn.up",)))

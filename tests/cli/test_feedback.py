@@ -45,6 +45,9 @@ def test_inspect_shows_it(run: Runner, source: Path, tmp_path: Path) -> None:
         (["--feedback", "awq"], "no such method of error feedback: found 'awq', expected gptq"),
         (["--feedback", "gptq", "--damping", "2"], "bad damping: found 2.0, expected above 0, at most 1"),
         (["--damping", "0.1"], "--damping goes with --feedback"),
+        (["--no-feedback-for", "ffn.*"], "there is no error feedback to leave out: found ffn.*"),
+        (["--memory", "lots"], "bad value of --memory: found 'lots', expected 2GB, 500MB, 2GiB"),
+        (["--memory", "1MB"], "that this process takes before a tensor is read: found 1 MB, expected at least"),
     ],
     ids=str,
 )

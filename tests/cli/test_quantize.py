@@ -108,6 +108,8 @@ USAGE = [
     (["-o", "x.gguf", "--format", "Q8_0", "--recipe", "Q4_K_M"], "--format and --recipe exclude each other"),
     (["-o", "x.gguf", "--format", "Q8_0", "--size", "1MB"], "--format and --size exclude each other. --size and"),
     (["-o", "x.gguf", "--size", "1MB", "--budget", "4bpw"], "--size and --budget exclude each other."),
+    (["-o", "x.bin", "--format", "Q8_0", "--no-feedback-for", "norm"], "there is no error feedback to leave out"),
+    (["-o", "x.bin", "--format", "Q8_0", "--memory", "1MB"], "before a tensor is read: found 1 MB, expected"),
     (
         ["-o", "x.gguf", "--size", "4bpw", "--calibration-text", "t"],
         "--size is one in bytes of the output: found 4bpw.",

@@ -1,6 +1,7 @@
 """Pieces of a part that are written beside each other: the bytes and the checksums are those of the whole part."""
 
 from itertools import pairwise
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -12,6 +13,7 @@ from fourcc.container.layout import CHUNK, PartSummer
 from fourcc.conversion.spread import piece_writer as module
 from fourcc.conversion.spread.assembly import PartAssembly
 from fourcc.conversion.spread.piece_writer import PieceWriter
+from fourcc.errors import ClusterError
 from tests.examples import examples
 
 LONGEST = 3 * CHUNK + 7
@@ -93,3 +95,15 @@ def test_most_bytes_of_a_large_piece_are_written_by_the_worker() -> None:
     assert len(left.tail) < module.PAGE
     assert sum(count for _, count in wrote) == LONGEST - 100 - len(left.head) - len(left.tail)
     assert len(left.sums) == 8 * 3
+
+
+def test_nothing_is_written_once_the_work_has_ended(tmp_path: Path) -> None:
+    """A task may still run then, and other work may write the file."""
+    (tmp_path / "model.bin.part").write_bytes(bytes(10))
+    (tmp_path / "marker").touch()
+    with module.SharedFile(tmp_path / "model.bin.part", tmp_path / "marker", flush=True) as file:
+        file.write_at(2, memoryview(b"abc"))
+        (tmp_path / "marker").unlink()
+        with pytest.raises(ClusterError, match=r"model\.bin\.part: the work was ended while a worker was at it"):
+            file.write_at(2, memoryview(b"xyz"))
+    assert (tmp_path / "model.bin.part").read_bytes() == bytes(2) + b"abc" + bytes(5)

@@ -7,18 +7,24 @@ import pytest
 import fourcc
 from fourcc.cli.app import main
 from fourcc.forecasting import remembered_runs
+from fourcc.forecasting.known_rates import MEASURED, READ
 from fourcc.forecasting.remembered_runs import LEAST_SECONDS, LEAST_TOKENS, RUN, remember_run
 from fourcc.models.generate import Speed
-from fourcc.rates.remembered import remembered
+from fourcc.rates.remembered import remember, remembered
+from fourcc.rates.sample import Sample
 
 TINY = Path(fourcc.__file__).with_name("example") / "tiny.bin"
 
 
 def test_long_runs_of_slow_tokens_are_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Others tell nothing of large models. A ratio grows with the seconds."""
+    """Others tell nothing of large models. A ratio grows with the seconds. Memory is not measured for it."""
     monkeypatch.setenv("FOURCC_CACHE", str(tmp_path / "cache"))
     fourcc.convert(TINY, tmp_path / "model.bin")
     with fourcc.Model(tmp_path / "model.bin") as model:
+        remember_run(model, Speed(tokens=100, seconds=1.0), 1)
+        assert remembered() == {}
+        for _ in range(MEASURED):
+            remember({READ: Sample(1e-10, 1e-10, 1)})
         remember_run(model, Speed(tokens=LEAST_TOKENS - 1, seconds=100.0), 1)
         remember_run(model, Speed(tokens=100, seconds=99 * LEAST_SECONDS), 1)
         assert RUN not in remembered()

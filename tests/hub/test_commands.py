@@ -287,6 +287,18 @@ def test_a_model_bin_is_listed_as_here(
     assert there == ended(capsys, "inspect", tmp_path / "model.bin", "--tensor", "layers.0.attention.wq")[1]
 
 
+def test_a_dry_run_tells_the_download(served_model: LocalHub, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its bytes, and where they will lie: one file at a time beside the output, or all in the hub's cache."""
+    assert served_model
+    asked = ["convert", NAME, "--format", "Q8_0,F16", "--dry-run"]
+    whole = ended(capsys, *asked)[1]
+    streamed = json.loads(ended(capsys, *asked, "--stream", "--json")[1])["forecast"]
+    assert ", without a download of 1.4 MB\n" in whole
+    assert "to write and 1.4 MB in the hub's cache\n" in whole
+    assert 0 < streamed["beside_bytes"] < streamed["download_bytes"]
+    assert " kB for a file of the source\n" in ended(capsys, *asked, "--stream")[1]
+
+
 def test_a_stream_is_of_one_machine(hub: LocalHub, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Refused before anything is asked."""
     code, _, err = ended(capsys, "convert", NAME, "-o", tmp_path / "m.bin", "--stream", "--cluster", "local:2")

@@ -106,6 +106,7 @@ def killed_runs(lane: Lane, runs: int, seed: int) -> list[int]:
         moments = [chance.uniform(0, longest) for _ in range(chance.randint(1, 3))]
         kills.append(killed_run(lane, moments, chance))
         assert lane.digest("killed.bin") == expected, f"workers were killed after {moments} seconds"
+        print(f"{kills[-1]} workers killed: the same bytes", flush=True)
     left = [path.name for path in lane.folder.iterdir() if path.name.startswith(".")]
     assert not left, left
     return kills
@@ -117,6 +118,7 @@ def speed(lane: Lane, turns: int) -> tuple[list[float], list[float]]:
     for _ in range(turns):
         threads.append(lane.seconds("one.bin", "--threads", "2"))
         workers.append(lane.seconds("many.bin", "--cluster", f"local:{WORKERS}"))
+        print(f"{WORKERS} threads {threads[-1]:.1f} s, {WORKERS} workers {workers[-1]:.1f} s", flush=True)
     return threads, workers
 
 
@@ -140,7 +142,11 @@ def main() -> int:
         nbytes = write_model(source, args.gib)
         (Path(folder) / "out").mkdir()
         lane = Lane(source, Path(folder) / "out", args.formats)
-        print(f"{platform.machine()}, {psutil.cpu_count()} cores, {nbytes} bytes of float32 to {args.formats}")
+        cores, load = psutil.cpu_count(), psutil.getloadavg()[0]
+        print(
+            f"{platform.machine()}, {cores} cores, load {load:.1f}: {nbytes} bytes of float32 to {args.formats}",
+            flush=True,
+        )
         kills = killed_runs(lane, args.runs, args.seed)
         print(f"{len(kills)} runs, {sum(kills)} workers killed: every output is that of one process")
         if args.turns:

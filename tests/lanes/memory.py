@@ -14,7 +14,8 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 PATTERN = 1 << 20  # random weights, repeated
 MB = 10**6
+SPARE = 8 * MB  # what finding the smallest cap itself takes
 SHAPES = ((2048, 2048), (64, 32768), (32768, 64))
 FED = (512, 1024)  # with error feedback, and of exports
 THREADS = (1, 2, 8)
@@ -70,20 +72,39 @@ class Outcome:
 
 def write_source(path: Path, shape: tuple[int, ...], count: int = 2, dtype: str = "F32") -> Path:
     """Writes a safetensors file of random weights, made of one pattern."""
+    return _write(path, {f"layers.{k}.weight": shape for k in range(count)}, dtype)
+
+
+def write_llama(folder: Path, dim: int) -> Path:
+    """Writes a folder with a llama of one layer, whose matrices have `dim` rows or columns, or four times as many."""
+    folder.mkdir(exist_ok=True)
+    sizes = {"hidden_size": dim, "intermediate_size": 4 * dim, "vocab_size": dim, "num_hidden_layers": 1}
+    heads = {"num_attention_heads": 8, "num_key_value_heads": 8, "max_position_embeddings": 128}
+    rest = {"model_type": "llama", "architectures": ["LlamaForCausalLM"], "rms_norm_eps": 1e-5, "rope_theta": 10000.0}
+    config = {**sizes, **heads, **rest, "hidden_act": "silu", "tie_word_embeddings": False}
+    (folder / "config.json").write_text(json.dumps(config))
+    square, wide, tall, start = (dim, dim), (4 * dim, dim), (dim, 4 * dim), "model.layers.0"
+    shapes: dict[str, tuple[int, ...]] = {f"{start}.self_attn.{name}_proj.weight": square for name in "qkvo"}
+    shapes |= {f"{start}.mlp.{name}_proj.weight": wide for name in ("gate", "up")}
+    shapes |= {f"{start}.{name}_layernorm.weight": (dim,) for name in ("input", "post_attention")}
+    shapes |= {f"{start}.mlp.down_proj.weight": tall, "model.embed_tokens.weight": square, "lm_head.weight": square}
+    _write(folder / "model.safetensors", {**shapes, "model.norm.weight": (dim,)}, "F32")
+    return folder
+
+
+def _write(path: Path, shapes: Mapping[str, tuple[int, ...]], dtype: str) -> Path:
     weights = np.random.default_rng(0).standard_normal(PATTERN, np.float32)
     pattern = weights if dtype == "F32" else (weights.view(np.uint32) >> 16).astype(np.uint16)
-    nbytes = int(np.prod(shape)) * pattern.itemsize
-    header = {
-        f"layers.{k}.weight": {"dtype": dtype, "shape": list(shape), "data_offsets": [k * nbytes, (k + 1) * nbytes]}
-        for k in range(count)
-    }
+    header: dict[str, object] = {}
+    end = 0
+    for name, shape in shapes.items():
+        begin, end = end, end + prod(shape) * pattern.itemsize
+        header[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [begin, end]}
     text = json.dumps(header).encode()
     with path.open("wb") as out:
         out.write(len(text).to_bytes(8, "little") + text)
-        left = count * nbytes
-        while left > 0:
-            out.write(pattern.tobytes()[:left])
-            left -= pattern.nbytes
+        for at in range(0, end, pattern.nbytes):
+            out.write(pattern.tobytes()[: end - at])
     return path
 
 
@@ -116,7 +137,7 @@ def carry_out(case: Case) -> Outcome:
         else:
             planned = plan(source, rules, **given)
         before, free = resident_bytes(), Room.of(planned, Execution(threads=case.threads))
-        cap = free.least + MB if case.least else case.cap
+        cap = free.least + SPARE if case.least else case.cap
         how = Execution(threads=case.threads, memory=cap, anew=True)
         predicted = Room.of(planned, how).peak
         if case.kind:
@@ -156,9 +177,11 @@ def cases(folder: Path, tags: Iterable[str]) -> Iterator[Case]:
     for tag in (tag for tag in tags if registry[tag].encode is not None):
         for least in (False, True):
             yield Case(str(source), str(folder / "fed.bin"), tag, 2, hessians=True, least=least)
+    llama = write_llama(folder / "llama", FED[1])
     for kind, tag in EXPORTS.items():
-        if tag in tags:
-            yield Case(str(source), str(folder / kind), tag, 2, kind=kind)
+        for least in (False, True):
+            if tag in tags:
+                yield Case(str(llama), str(folder / kind), f"{tag},F32", 2, kind=kind, least=least)
 
 
 def main() -> int:

@@ -34,13 +34,21 @@ def test_killed_conversions_leave_the_old_file_or_the_new_one(tmp_path: Path) ->
     assert ends["killed, old file"] > 0
 
 
-@pytest.mark.parametrize("kind", ["convert", "export to a folder"])
+@pytest.mark.parametrize("kind", ["convert", "export to a folder", "calibrate with Hessians", "measure"])
 def test_killed_work_goes_on(tmp_path: Path, kind: str) -> None:
     """Six kills at random moments: the bytes are those of one run, and a kill costs a tensor at most."""
     resume = lane("resume")
-    source = resume.model(tmp_path / "source.safetensors", 24, 256)
+    made = kind in resume.CONVERTED
+    source = resume.model(tmp_path / "source.safetensors", 24, 256) if made else resume.EXAMPLE / "tiny.bin"
     counts = resume.lane(tmp_path, source, kind, 6, seed=1)
     assert counts.kills >= 6
+
+
+def test_calibrating_and_measuring_keep_to_their_cap(tmp_path: Path) -> None:
+    """A model of 500 MB in 400 MB, Hessians included."""
+    found = lane("calibration_memory").measure(tmp_path, 10, "400MB", 300)
+    assert found["model"] > 500e6
+    assert max(found["calibrate"], found["measure"]) <= 400e6
 
 
 def test_killed_workers_change_no_byte(tmp_path: Path) -> None:
@@ -69,8 +77,8 @@ def test_memory_stays_bounded(tmp_path: Path) -> None:
 def test_conversions_take_no_more_than_is_predicted(tmp_path: Path, kind: str) -> None:
     """Nor more than the smallest cap that they accept: a format in numpy, one with kernels, two kinds of exports."""
     memory = lane("memory")
-    source = str(memory.write_source(tmp_path / "model.safetensors", (1024, 1024)))
-    tags = [memory.EXPORTS[kind]] if kind else ["NF4", "Q8_0"]
+    source = str(memory.write_llama(tmp_path / "llama", 512))
+    tags = [f"{memory.EXPORTS[kind]},F32"] if kind else ["NF4,F32", "Q8_0,F32"]
     for tag in tags:
         for least in (False, True):
             outcome = memory.measure(memory.Case(source, str(tmp_path / f"out{kind}"), tag, 4, kind=kind, least=least))

@@ -10,8 +10,9 @@ from tokenizers import processors
 
 import fourcc
 from fourcc.errors import InputError, UsageError
-from fourcc.models.evaluation import EvaluatedModel, measure
+from fourcc.models.evaluation import measure
 from fourcc.models.opening import open_to_run
+from fourcc.models.scored_models import EvaluatedModel
 from fourcc.models.windows import Protocol
 from tests.running.training import byte_pairs
 from tests.running.variants import broken, padded, permuted, with_json

@@ -15,9 +15,10 @@ from fourcc.conversion.convert import execute
 from fourcc.conversion.plan import plan
 from fourcc.errors import InputError, UsageError
 from fourcc.execution import Execution
-from fourcc.models.evaluation import EvaluatedModel, measure
+from fourcc.models.evaluation import measure
 from fourcc.models.model import Model
 from fourcc.models.opening import open_to_run
+from fourcc.models.scored_models import EvaluatedModel
 from fourcc.models.windows import Protocol
 from fourcc.policy import Policy
 from fourcc.sources import open_source

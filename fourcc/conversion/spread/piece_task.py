@@ -39,7 +39,7 @@ def write_piece(request: PieceRequest) -> PieceResult:
     """
     began = time.monotonic()
     flush = platform.node() != request.master
-    with opened(request.inputs) as inputs, SharedFile(Path(request.output), flush=flush) as file:
+    with opened(request.inputs) as inputs, SharedFile(Path(request.output), Path(request.marker), flush=flush) as file:
         step = _step(inputs, request)
         regions = _regions(step, request, file)
         if step.copied:
@@ -71,7 +71,7 @@ def write_loose(request: PieceRequest) -> LooseResult:
 
         def put(part: Part, start: int, data: memoryview) -> None:
             summers[part.name].update(data)
-            with SharedFile(paths[part.name], flush=flush) as file:
+            with SharedFile(paths[part.name], Path(request.marker), flush=flush) as file:
                 file.write_at(start, data)
 
         placer = PartsPlacer(spec, step.source.shape, step.decision.params, put, step.source.name)
@@ -85,10 +85,13 @@ def write_loose(request: PieceRequest) -> LooseResult:
         return LooseResult(parts, sums, aids, feedback, time.monotonic() - began)
 
 
-def place_loose(path: str, tensor: str, part: str, place: PartPlace, output: str, master: str) -> PieceResult:
+def place_loose(
+    path: str, tensor: str, part: str, place: PartPlace, output: str, marker: str, master: str
+) -> PieceResult:
     """Copies a loose tensor's part from the file of its own to its place in the output."""
     began = time.monotonic()
-    with SharedFile(Path(output), flush=platform.node() != master) as file, Path(path).open("rb") as stored:
+    shared = SharedFile(Path(output), Path(marker), flush=platform.node() != master)
+    with shared as file, Path(path).open("rb") as stored:
         region = PieceWriter(tensor, part, place.offset, 0, place.nbytes, place.nbytes, file.write_at)
         while data := stored.read(COPY_BYTES):
             region.update(memoryview(data))

@@ -15,6 +15,7 @@ from typing import Self
 import attrs
 
 from fourcc.container.layout import CHUNK, PartSummer
+from fourcc.errors import ClusterError
 from fourcc.files.descriptors import BINARY, write_some
 from fourcc.files.write import errors_named
 
@@ -95,11 +96,12 @@ class SharedFile:
 
     Args:
         path: of the file, which exists.
+        marker: of the work: where it is gone, the work has ended, and maybe other work writes this file.
         flush: whether the bytes are to be on the disk when the block is left: another machine reads them.
     """
 
-    def __init__(self, path: Path, *, flush: bool) -> None:
-        self._path, self._flush, self._fd = path, flush, -1
+    def __init__(self, path: Path, marker: Path, *, flush: bool) -> None:
+        self._path, self._marker, self._flush, self._fd = path, marker, flush, -1
 
     def __enter__(self) -> Self:
         with errors_named(self._path, "open"):
@@ -107,7 +109,9 @@ class SharedFile:
         return self
 
     def write_at(self, offset: int, data: memoryview) -> None:
-        """Writes all of `data` at an offset."""
+        """Writes all of `data` at an offset. Raises ClusterError where the work has ended."""
+        if not self._marker.exists():
+            raise ClusterError("the work was ended while a worker was at it", file=self._path)
         with errors_named(self._path, "write"):
             while data:
                 count = write_some(self._fd, data, offset)

@@ -60,6 +60,7 @@ class PieceRequest:
         memory: bytes that the worker may take at most; None: any number.
         output: path of the file that it is written into.
         places: of the tensor's parts, by name; empty for a loose tensor, whose length is not known.
+        marker: path of the file that marks the folder as long as the work goes on.
         master: host of the process that asks: on others the bytes are flushed.
         loose: paths of the files for the parts of a loose tensor.
     """
@@ -73,6 +74,7 @@ class PieceRequest:
     memory: int | None
     output: str
     places: Mapping[str, PartPlace]
+    marker: str
     master: str
     loose: tuple[str, ...] = ()
 

@@ -201,7 +201,12 @@ class _Spreading:
         for at, record in enumerate(self._places[number]):
             place = PartPlace(record.offset + home.shift, record.nbytes)
             arguments = (str(by_name[record.name]), step.source.name, record.name, place)
-            yield Job((number, at, 0), place_loose, (*arguments, str(home.path), platform.node()), step.source.name)
+            yield Job(
+                (number, at, 0),
+                place_loose,
+                (*arguments, str(home.path), self._marker.path, platform.node()),
+                step.source.name,
+            )
 
     def _request(self, number: int, piece: TensorPiece) -> PieceRequest:
         step, loose = self._steps[number], not self._homes
@@ -217,6 +222,7 @@ class _Spreading:
             memory=self._memory,
             output=str(home.path),
             places={part.name: PartPlace(part.offset + home.shift, part.nbytes) for part in parts},
+            marker=self._marker.path,
             master=platform.node(),
         )
 
