@@ -1,4 +1,4 @@
-"""What pages expect outside of their folder: a hub with a model on it, and a scheduler's port. All is on this machine.
+"""The world outside of a page's folder: a hub with a model on it, and a port for a scheduler. All is on this machine.
 
 A page that names `MODEL` gets a hub that serves the shipped model, its weights in four files; huggingface_hub is led to
 it by ``HF_ENDPOINT``. A page that names `PORT` means a port that is free here while its commands run.
@@ -23,7 +23,7 @@ WANTED = {MODEL: ("huggingface_hub", "hub"), f":{PORT}": ("distributed", "cluste
 
 @attrs.frozen
 class Elsewhere:
-    """What a page's commands find outside of their folder.
+    """The world outside of a page's folder, as its commands find it.
 
     Attributes:
         env: what the environment has more.
