@@ -118,11 +118,10 @@ def quantize(  # noqa: PLR0913 - one an option
     given = {"format": formats, "recipe": recipe, "policy": policy, "size": size, "budget": budget}
     further = {"documents": documents, "instead": instead or "", "no_feedback_for": tuple(no_feedback_for or ())}
     asked = _request(given, calibration, text, tags, pins, feedback_choice(feedback, damping), further, memory)
-    container = _container(output, asked, to, shard, dry_run=dry_run)
     with ExitStack() as stack:
         stages = BudgetStages(stack, quiet=quiet)
         means = QuantizationMeans(tokenizer, pre, threads, stages.begin, stages.note, resume)
-        work = opened_work(source, container, asked, stack, means)
+        work = opened_work(source, _container(output, asked, to, shard, dry_run=dry_run), asked, stack, means)
         return _show(work, quiet=quiet, as_json=as_json) if dry_run else _do(work, stages, force, quiet, as_json)
 
 

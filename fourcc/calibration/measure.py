@@ -95,14 +95,12 @@ def measure(  # noqa: PLR0913 - keyword-only, one an option of the command
         seconds=seconds,
         feedback=as_feedback(feedback),
     )
+    how = Execution(threads=threads, resume=resume, memory=memory, anew=force, executor=executor, progress=progress)
     with ExitStack() as stack:
         source = stack.enter_context(open_source(model, tokenizer))
-        target = _target(output, [*source.all_files, *_read(text, calibration)], force=force, resume=resume)
-        opened = _opened(model, stack, tokenizer, note)
-        known, count = _calibration(calibration, source), thread_count(threads)
-        session = Session(source, opened, wanted, known, Path(text), count, note)
-        how = Execution(threads=threads, resume=resume, memory=memory, anew=force, executor=executor, progress=progress)
-        return _costs(session, target, how)
+        target = _target(output, [*source.all_files, *_read(text, calibration)], how)
+        opened, known = _opened(model, stack, tokenizer, note), _calibration(calibration, source)
+        return _costs(Session(source, opened, wanted, known, Path(text), thread_count(threads), note), target, how)
 
 
 def _opened(model: str | Path, stack: ExitStack, tokenizer: str | Path | None, note: OnNote) -> Model:
@@ -113,9 +111,9 @@ def _opened(model: str | Path, stack: ExitStack, tokenizer: str | Path | None, n
     return opened
 
 
-def _target(output: str | Path | None, read: list[Path], *, force: bool, resume: bool) -> Path | None:
+def _target(output: str | Path | None, read: list[Path], how: Execution) -> Path | None:
     """The path to write to, checked as far as that is possible beforehand."""
-    return None if output is None else check_output(Path(output), read, force=force, resume=resume)
+    return None if output is None else check_output(Path(output), read, force=how.anew, resume=how.resume)
 
 
 def _read(*files: str | Path | Calibration | None) -> list[Path]:

@@ -133,12 +133,9 @@ class Model(ModelFile):
 
     def packed(self, name: str) -> None:
         """Lets go of the stored tensor where its kernel has a copy, so that it is not in memory twice."""
-        from fourcc.compute import is_copied
-        from fourcc.plugins.registry import registry
+        from fourcc.models.copied_weights import let_go_of_copied
 
-        record = self.record(name)
-        if is_copied(registry[record.tag], record.params):
-            self.let_go(name)
+        let_go_of_copied(self, name)
 
     def _find(self, name: str) -> QMatrix | None:
         return self.get(name)

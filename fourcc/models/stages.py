@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from fourcc.models.weights import LayerWeights, Weights
     from fourcc.models.weights_in_turn import WeightsInTurn
 
-    AnyWeights = Weights | WeightsInTurn
+    AnyWeights: TypeAlias = Weights | WeightsInTurn
 
 BATCH = 256  # tokens of a prompt that are computed at once
 

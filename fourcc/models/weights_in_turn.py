@@ -6,13 +6,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from fourcc.models.architecture import known_sizes
+from fourcc.models.copied_weights import let_go_of_copied
 from fourcc.models.weights import EMBEDDING, OUTPUT, LayerWeights, WeightsLoader
 from fourcc.threads import thread_count
 
 if TYPE_CHECKING:
     from fourcc.arrays import Floats
     from fourcc.compute.packed import Packed
-    from fourcc.models.model import Model
+    from fourcc.container.reader import ModelFile
     from fourcc.models.weights import Inputs
     from fourcc.qmatrix import QMatrix
 
@@ -27,11 +28,11 @@ class WeightsInTurn:
         InputError: a tensor is missing, or has another shape than the sizes say.
     """
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: ModelFile) -> None:
         self._model = model
         self._asked: set[str] = set()  # tensors whose bytes may be resident
         self._held: dict[str, Any] = {}
-        self._loader = WeightsLoader(known_sizes(model.index, model.path), self._find, model.packed, model.__contains__)
+        self._loader = WeightsLoader(known_sizes(model.index, model.path), self._find, self._packed, model.__contains__)
         self._loader.check({record.name: record.shape for record in model.index.tensors})
         self.layers = _Layers(self._hold, self._loader, known_sizes(model.index, model.path).n_layers)
         self.vectors: dict[str, Floats] = self._loader.vectors()
@@ -75,6 +76,9 @@ class WeightsInTurn:
             self._held[key] = load()
         return self._held[key]
 
+    def _packed(self, name: str) -> None:
+        let_go_of_copied(self._model, name)
+
     def _find(self, name: str) -> QMatrix | None:
         self._asked.add(name)
         return self._model.get(name)
@@ -95,7 +99,7 @@ class NetworkInTurn:
         weights: loaded in turn.
     """
 
-    def __init__(self, model: Model, context: int, threads: int | None = None) -> None:
+    def __init__(self, model: ModelFile, context: int, threads: int | None = None) -> None:
         self.architecture, self.threads = known_sizes(model.index, model.path), thread_count(threads)
         self.context = min(context, self.architecture.longest)
         self.weights = WeightsInTurn(model)

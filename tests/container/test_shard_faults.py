@@ -134,7 +134,7 @@ def test_two_sets_in_a_folder(sets: Path, spoilt: Path) -> None:
 
 
 def test_a_link_out_of_the_folder(spoilt: Path, tmp_path: Path) -> None:
-    """Those who share a set cannot name files of ours."""
+    """A set that somebody shares cannot name files of ours."""
     outside = shard(spoilt, 2).rename(tmp_path / "outside.bin")
     shard(spoilt, 2).symlink_to(outside)
     for way in (spoilt / LIST, shard(spoilt, 1)):

@@ -112,7 +112,7 @@ def _fits(whole: Path, largest: int) -> bool:
 def test_join_of_split(
     tmp_path_factory: pytest.TempPathFactory, sizes: list[int], largest: int, variable: object
 ) -> None:
-    """The same bytes, whatever the tensors; every tensor is read as from the whole."""
+    """`join` gives the bytes of the whole file; every tensor is read as from there."""
     folder = tmp_path_factory.mktemp("set")
     with installed(ENTROPY, OUTLIERS):
         tag = "F32" if variable is None else str(variable.tag)  # type: ignore[attr-defined]
