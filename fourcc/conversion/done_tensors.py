@@ -141,7 +141,7 @@ def notes_on(out: Unfinished, found: Mapping[str, TensorRecord], count: int, *, 
     again = [name for name in out.done if name not in found]
     if not out.done:
         return ["there was nothing to resume, so all tensors were written"]
-    notes = [f"{len(found)} of {count} tensors were done before"]
+    notes = [f"{len(found)} of {count} tensors {'was' if len(found) == 1 else 'were'} done before"]
     if again:
         what = "it is" if len(again) == 1 else "they are"
         notes.append(f"{listed(again, SHOWN)}: {what} done again, since the bytes are not as they were written")
