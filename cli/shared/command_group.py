@@ -40,7 +40,8 @@ class CommandGroup(help_pages.Group):
         """The command that is named; an unknown word is refused with advice, where there is some."""
         word = args[0]
         known = word in self.commands
-        like = word not in ELSEWHERE and difflib.get_close_matches(word, self.commands, n=1)
+        cutoff = 0.8 if word in ELSEWHERE else 0.6  # a word of other tools has to be very like one of ours
+        like = difflib.get_close_matches(word, self.commands, n=1, cutoff=cutoff)
         if not (known or like) and (advice := command_advice(word)) is not None:
             ctx.fail(f"No such command {word!r}: {advice}.")
         return super().resolve_command(ctx, [word, *map(_renamed, args[1:])])

@@ -13,7 +13,7 @@ from fourcc.conversion.plan import CalibrationData, plan
 from fourcc.conversion.result import Result
 from fourcc.execution import Execution
 from fourcc.feedback.feedback import Feedback
-from fourcc.files.write import check_name
+from fourcc.files.write import check_name, in_folder
 from fourcc.format import Aids
 from fourcc.policy import Policy
 from fourcc.policy.amounts import memory_cap
@@ -50,7 +50,7 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
 
     Args:
         source: a checkpoint's file or folder, a model.bin, or a model on a hub, such as ``hf://org/name@revision``.
-        output: the model.bin to write.
+        output: the model.bin to write; in a folder, ``model.bin``.
         format: ``Q,R``: tag Q, or else R, for every tensor of two dimensions and more, such as ``"Q4_0,F16"``.
         recipe: a policy that this package ships, such as ``"Q4_K_M"``.
         policy: a policy, the path of its file, or its text: a text with a newline or ``=`` in it is TOML. Without a
@@ -89,12 +89,13 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
     how = Execution(
         threads=threads, memory=memory_cap(memory), anew=force, resume=resume, executor=executor, progress=progress
     )
-    check_name(Path(output))
+    output = in_folder(Path(output))
+    check_name(output)
     known: dict[str, Any] = {"aids": aids, "calibration": calibration, "activations": activations}
     correction: dict[str, Any] = {"feedback": feedback, "no_feedback_for": no_feedback_for}
-    transfer = streaming(Path(source), Path(output)) if stream else DOWNLOAD
+    transfer = streaming(Path(source), output) if stream else DOWNLOAD
     with open_source(source, tokenizer, transfer) as opened:
-        target = check_model_output(Path(output), opened.all_files, shard_size=shard_size, force=force, resume=resume)
+        target = check_model_output(output, opened.all_files, shard_size=shard_size, force=force, resume=resume)
         planned = plan(opened, rules, include=include, exclude=exclude, **known, **correction)
         planned.refuse_unmet()
         return execute(planned, target, how)
