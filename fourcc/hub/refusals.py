@@ -51,7 +51,8 @@ def explained(error: Exception, what: str) -> Exception:
     known = _known(error, what, status) or _unknown(error, what, status)
     if known is not None or not isinstance(error, (OSError, http_error())):
         return known or error
-    return OSError(getattr(error, "errno", None) or 0, f"cannot be read over the network: {plain(error)}", what)
+    why = f"cannot be read over the network: {plain(error)}. Check the network; HF_ENDPOINT is the address of the hub"
+    return OSError(getattr(error, "errno", None) or 0, why, what)
 
 
 def _unknown(error: Exception, what: str, status: int | None) -> SourceError | None:
