@@ -266,11 +266,15 @@ class Format(FormatSpec):
         assert part is not None
         return self.repacked(parts, {part.name: codes})
 
-    def _decoded_grid(self, parts: Parts, geom: Geometry) -> Grid:
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """The least and the largest code of a weight; both 0 where no codes are known."""
         part = self._coded()
-        bounds = self.code_range or (code_bounds(part) if part is not None else (0, 0))
+        return self.code_range or (code_bounds(part) if part is not None else (0, 0))
+
+    def _decoded_grid(self, parts: Parts, geom: Geometry) -> Grid:
         assert self.with_codes is not None
-        return decoded_grid(self.decode_blocks, self.with_codes, parts, geom, bounds)
+        return decoded_grid(self.decode_blocks, self.with_codes, parts, geom, self.bounds)
 
     def decode_blocks(self, parts: Parts, geom: Geometry) -> Floats:
         """The weights as `decode_block` gives them: before they are turned back, and without those that are extra."""

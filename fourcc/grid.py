@@ -84,18 +84,56 @@ def decoded_grid(
         geom: the matrix's.
         bounds: the least and the largest code.
     """
-    low, high = bounds
-    rows, cols = geom.rows, geom.cols
+    return even_grid(decode, with_codes, parts, geom, bounds) or table_grid(decode, with_codes, parts, geom, bounds)
 
-    def levels(codes: Array) -> Floats:
-        return decode(with_codes(parts, np.broadcast_to(codes, (rows, cols)), geom), geom)
 
-    ends = Grid(low, high, np.stack([levels(np.array(code)) for code in bounds]))
-    mixed = np.add.outer(np.arange(rows), np.arange(cols)) % ends.count + low
-    if ends.count <= 2 or _lie_evenly(ends, mixed, levels(mixed)):
+def even_grid(
+    decode: Callable[[Parts, Geometry], Floats],
+    with_codes: Callable[[Parts, Array, Geometry], Parts],
+    parts: Parts,
+    geom: Geometry,
+    bounds: tuple[int, int],
+    first_row: int = 0,
+) -> Grid | None:
+    """The grid of a matrix, or of a run of its rows, if its levels lie evenly between the ends; else None.
+
+    Args:
+        decode: as `decoded_grid` takes it.
+        with_codes: likewise.
+        parts: likewise.
+        geom: likewise.
+        bounds: likewise.
+        first_row: number of the first row in the matrix: by it, each weight is looked at with one code.
+    """
+    ends = Grid(*bounds, np.stack([_decoded(decode, with_codes, parts, geom, np.array(code)) for code in bounds]))
+    if ends.count <= 2:
         return ends
-    inner = [levels(np.array(code)) for code in range(low + 1, high)]
-    return Grid(low, high, np.stack([ends.levels[0], *inner, ends.levels[1]]))
+    codes = np.add.outer(np.arange(first_row, first_row + geom.rows), np.arange(geom.cols)) % ends.count + ends.low
+    return ends if _lie_evenly(ends, codes, _decoded(decode, with_codes, parts, geom, codes)) else None
+
+
+def table_grid(
+    decode: Callable[[Parts, Geometry], Floats],
+    with_codes: Callable[[Parts, Array, Geometry], Parts],
+    parts: Parts,
+    geom: Geometry,
+    bounds: tuple[int, int],
+) -> Grid:
+    """The grid of a matrix, with the levels of all codes, even or not. Takes what `decoded_grid` does."""
+    low, high = bounds
+    levels = [_decoded(decode, with_codes, parts, geom, np.array(code)) for code in range(low, high + 1)]
+    return Grid(low, high, np.stack(levels))
+
+
+def _decoded(
+    decode: Callable[[Parts, Geometry], Floats],
+    with_codes: Callable[[Parts, Array, Geometry], Parts],
+    parts: Parts,
+    geom: Geometry,
+    codes: Array,
+) -> Floats:
+    """The weights if these were their codes: (rows, cols), or one for all."""
+    return decode(with_codes(parts, np.broadcast_to(codes, (geom.rows, geom.cols)), geom), geom)
 
 
 def _lie_evenly(ends: Grid, codes: Array, levels: Floats) -> bool:

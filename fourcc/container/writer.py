@@ -69,9 +69,9 @@ class Writer:
         return TensorWriter(self._out, self._offset, name, spec, shape, params)
 
     def add(self, record: TensorRecord) -> None:
-        """Enters a tensor into the index after its parts were written."""
-        for part in record.parts[-1:]:
-            self._offset = aligned(part.offset + part.nbytes)
+        """Enters a tensor into the index after its parts were written, and writes the padding behind them."""
+        for part in record.parts:
+            self._offset = self._padded(part.offset + part.nbytes)
         self._tensors.append(record)
 
     def copy(self, name: str, parts: Iterable[tuple[PartRecord, Iterable[bytes]]]) -> tuple[PartRecord, ...]:
@@ -99,7 +99,14 @@ class Writer:
         summer.update(memoryview(data))
         self._out.write_at(self._offset, data)
         self._blobs.append(BlobRecord(name, self._offset, len(data), summer.finish()))
-        self._offset = aligned(self._offset + len(data))
+        self._offset = self._padded(self._offset + len(data))
+
+    def _padded(self, end: int) -> int:
+        """The next place behind some bytes. What lies between may be an earlier run's, and becomes zero."""
+        following = aligned(end)
+        if following > end:
+            self._out.write_at(end, bytes(following - end))
+        return following
 
     def finish(self, index: Index) -> tuple[bytes, Index]:
         """Writes the index and the tail.

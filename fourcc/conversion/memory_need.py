@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import attrs
 
-from fourcc.conversion.step_need import MB, StepNeed, base_bytes, step_needs
+from fourcc.conversion.step_need import MB, THREAD, StepNeed, base_bytes, step_needs
 from fourcc.errors import UsageError, listed
 from fourcc.execution import Execution
 from fourcc.feedback.factors import KEPT
@@ -59,13 +59,14 @@ class Room:
 
     @cached_property
     def threads(self) -> int:
-        """Threads that work on tiles; with a cap, none that could have no tile."""
+        """Threads that work on tiles; with a cap, none that could have no tile, or leaves a tensor no room."""
         threads = thread_count(self.how.threads)
         if self.cap is None:
             return threads
         spare = self.cap - base_bytes(self.steps, 1)
         smallest = min((need.tile.working for need in self.needs if need.weights), default=1)
-        return max(1, min(threads, spare // max(1, smallest)))
+        largest = max((need.least for need in self.needs), default=0)
+        return max(1, min(threads, spare // max(1, smallest), 1 + (spare - largest) // THREAD))
 
     @cached_property
     def base(self) -> int:

@@ -129,10 +129,18 @@ def encoded_weights(steps: Iterable[Step]) -> Counter[FourCC]:
 def base_bytes(steps: Sequence[Step], threads: int) -> int:
     """Bytes that the process holds whatever its tiles take: now, and once it has loaded what it will need."""
     wholes = encoded_weights(steps)
-    large = [step for step in steps if not step.decision.keep and wholes[step.decision.tag] >= coding.WORTH_LOOKING]
+    large = [step for step in steps if _coded_weights(step, wholes) >= coding.WORTH_LOOKING]
     compiling = COMPILER * (bool(large) and not all(map(_ready, _each_once(large))))  # looking may load LLVM
     linking = MACHINE_CODE * (bool(large) and "llvmlite" not in sys.modules)
     return resident_bytes() + RUNNING + linking + compiling + threads * THREAD
+
+
+def _coded_weights(step: Step, wholes: Mapping[FourCC, int]) -> int:
+    """The size of the work for which compiled code is looked for; 0: none. Real weights that are kept are decoded."""
+    if not step.decision.keep:
+        return wholes[step.decision.tag]
+    searched = step.source.format.real and not (step.copied or step.decision.nonfinite)
+    return prod(step.source.shape) if searched else 0
 
 
 def _each_once(steps: Iterable[Step]) -> Iterable[Step]:
@@ -150,5 +158,5 @@ def _ready(step: Step) -> bool:
     """Whether a tensor is encoded without a kernel that has to be compiled first."""
     source, decision = step.source, step.decision
     read = coding.ready(source.format, source.params)
-    made = coding.ready(registry[decision.tag], decision.params, decision.options)
+    made = decision.keep or coding.ready(registry[decision.tag], decision.params, decision.options)
     return read and made and (step.feedback is None or error_feedback.ready())

@@ -271,6 +271,8 @@ def _execute(planned: ExportPlan, targets: Mapping[Path, bytes], facts: Facts, h
             records.append(record)
             if record.name not in done:
                 files.add(record.name, journal_entry(record))
+        if how.resume:
+            sink.clear(records)
         sink.finish(planned.layout.nbytes)
         for path, stamp in zip(source.files, stamps, strict=True):
             if identity(path) != stamp:

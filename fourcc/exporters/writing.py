@@ -12,8 +12,9 @@ from typing import Protocol, Self
 import numpy as np
 
 from fourcc.arrays import Array, Parts
-from fourcc.container.index import PartRecord
+from fourcc.container.index import PartRecord, TensorRecord
 from fourcc.container.layout import PartSummer
+from fourcc.container.writer import COPY_BYTES
 from fourcc.dtypes import itemsize
 from fourcc.execution import Execution
 from fourcc.exporters.layout import Layout, Pack
@@ -173,6 +174,7 @@ class PlacedFile:
 
     def __init__(self, out: ExportBytes, layout: Layout) -> None:
         self._out, self._places, self._packed = out, layout.places, layout.packed
+        self._others = [*((at, len(data)) for at, data in layout.pieces.items()), (layout.nbytes, 0)]
         for offset, data in layout.pieces.items():
             out.write_at(offset, data)
 
@@ -197,6 +199,15 @@ class PlacedFile:
                 at += len(run)
             records.append(part._replace(offset=begin, sums=summer.finish()))
         return tuple(records)
+
+    def clear(self, records: Iterable[TensorRecord]) -> None:
+        """Makes what lies between the tensors, all of which are written, zero: an earlier run may have left it."""
+        parts = [(part.offset, part.nbytes) for record in records for part in record.parts]
+        end = 0
+        for offset, nbytes in sorted([*parts, *self._others]):
+            for at in range(end, offset, COPY_BYTES):
+                self._out.write_at(at, bytes(min(COPY_BYTES, offset - at)))
+            end = max(end, offset + nbytes)
 
     def finish(self, nbytes: int) -> None:
         """Gives the file its length; bytes that were not written are zero."""

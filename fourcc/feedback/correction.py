@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from functools import partial
 from math import lcm
 
@@ -22,10 +22,11 @@ from fourcc.feedback.turned import gram_factor, turned_hessian, turned_weights
 from fourcc.feedback.way import Way
 from fourcc.format import Aids, Blocks, Format
 from fourcc.geometry import Geometry
+from fourcc.grid import Grid, even_grid, table_grid
 from fourcc.settings import Params
 from fourcc.threads import Once
 
-LEVELS = 1 << 22  # levels of weights that are in memory together; bytes could depend on it, so it is a constant
+LEVELS = 1 << 22  # levels of weights that are in memory together
 LANES = 8  # rows that kernels work on side by side
 
 
@@ -98,15 +99,10 @@ class Correction:
     def _codes(self, parts: Parts, w: Array, geom: Geometry, factor: Factor) -> Array:
         """The codes of weights, float64 (rows, cols); where weights have many levels, those of few rows at a time."""
         fmt, runs = self.format, []
-        assert fmt.grid is not None
         assert fmt.codes is not None
-        least = lcm(LANES, fmt.block[0] or geom.rows)
-        levels = len(fmt.grid(*_cut(fmt, parts, geom, 0, min(geom.rows, least))).levels)
-        step = rows_together(fmt, geom.cols, levels) or geom.rows
-        for first in range(0, geom.rows, step):
-            last = min(geom.rows, first + step)
-            some = _cut(fmt, parts, geom, first, last)
-            runs.append(better_codes(w[first:last], fmt.grid(*some), fmt.codes(*some), factor, whole=self.whole))
+        for first, last, grid in grids_by_rows(fmt, parts, geom):
+            stored = fmt.codes(*_cut(fmt, parts, geom, first, last))
+            runs.append(better_codes(w[first:last], grid, stored, factor, whole=self.whole))
         return np.concatenate(runs)
 
     def _factor(self, settings: Feedback, turned: Hashable, hessian: Callable[[], Floats]) -> Factor:
@@ -114,6 +110,40 @@ class Correction:
             return factored(hessian(), settings, whole=self.whole, tensor=self.name)
 
         return self.factors.of((self._digest(), settings, turned), make)
+
+
+def grids_by_rows(fmt: Format, parts: Parts, geom: Geometry) -> Iterator[tuple[int, int, Grid]]:
+    """The levels of a tile, a run of rows at a time: its first row, the one behind its last, and their levels.
+
+    Where they are found by decoding, either those of all runs lie evenly or none: how a tile is cut changes no code.
+    """
+    assert fmt.grid is not None
+    if not fmt.finds_levels:
+        some = fmt.grid(*_cut(fmt, parts, geom, 0, min(geom.rows, lcm(LANES, fmt.block[0] or geom.rows))))
+        for first, last in _runs(fmt, geom, len(some.levels)):
+            yield first, last, fmt.grid(*_cut(fmt, parts, geom, first, last))
+        return
+    assert fmt.with_codes is not None
+    found = partial(even_grid, fmt.decode_blocks, fmt.with_codes, bounds=fmt.bounds)
+    even: list[tuple[int, int, Grid]] = []
+    for first, last in _runs(fmt, geom, 2):
+        grid = found(*_cut(fmt, parts, geom, first, last), first_row=first)
+        if grid is None:
+            break
+        even.append((first, last, grid))
+    else:
+        yield from even
+        return
+    for first, last in _runs(fmt, geom, fmt.bounds[1] - fmt.bounds[0] + 1):
+        some_parts, some_geom = _cut(fmt, parts, geom, first, last)
+        yield first, last, table_grid(fmt.decode_blocks, fmt.with_codes, some_parts, some_geom, fmt.bounds)
+
+
+def _runs(fmt: Format, geom: Geometry, levels: int) -> Iterator[tuple[int, int]]:
+    """The runs of rows whose codes are chosen together: the first row of each, and the one behind its last."""
+    step = rows_together(fmt, geom.cols, levels) or geom.rows
+    for first in range(0, geom.rows, step):
+        yield first, min(geom.rows, first + step)
 
 
 def _cut(fmt: Format, parts: Parts, geom: Geometry, first: int, last: int) -> tuple[Parts, Geometry]:

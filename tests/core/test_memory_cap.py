@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import weakref
 from pathlib import Path
@@ -56,6 +58,33 @@ def test_bytes_do_not_depend_on_the_cap(tmp_path: Path, tag: str, fed: bool) -> 
         memory = None if cap is None else least(asked, threads) + cap
         execute(asked, tmp_path / f"{number}.bin", Execution(threads=threads, memory=memory))
     assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1
+
+
+def test_machine_code_counts_where_kept_floats_are_searched(tmp_path: Path) -> None:
+    """They are decoded, in search of NaN and infinity, and so load LLVM as those that are encoded do."""
+    np.savez(tmp_path / "large.npz", w=np.ones((1024, 512), np.float32))
+    ask = (
+        "import sys, fourcc, fourcc.errors\n"
+        "try: fourcc.convert(sys.argv[1], sys.argv[1] + '.bin', memory='40MB', threads=1)\n"
+        "except fourcc.errors.UsageError as error: least = int(str(error).split('at least ')[1].split()[0])\n"
+        "fourcc.convert(sys.argv[1], sys.argv[1] + '.bin', threads=1)\n"
+        "from fourcc.resident import peak_resident_bytes as peak; assert peak() <= least * 10**6, (peak(), least)"
+    )
+    subprocess.run([sys.executable, "-c", ask, tmp_path / "large.npz"], check=True)
+
+
+def test_what_fits_one_thread_is_not_refused_for_want_of_more() -> None:
+    """Beside a small tensor, many threads could have tiles; the large one leaves room for few of them."""
+    arrays = {"small": np.ones((32, 32), np.float32), "large": np.ones((1000, 2048), np.float32)}
+    source = Source(
+        Path("memory"), "memory", tuple(SourceTensor.of_array(name, array) for name, array in arrays.items()), ()
+    )
+    asked = plan(source, Policy.shorthand("Q4_0"))
+    alone = Room.of(asked, Execution(threads=1)).least
+    for more in (2, 10, 40):
+        room = Room.of(asked, Execution(threads=16, memory=alone + more * MB))
+        room.refuse_unfit()
+        assert room.least <= alone + more * MB
 
 
 @pytest.mark.parametrize("tag", ENCODED)

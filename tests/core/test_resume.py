@@ -195,6 +195,25 @@ def test_damaged_bytes_are_done_again(model: Path, whole: bytes, output: Path) -
     assert second not in notes[-1]
 
 
+@pytest.mark.parametrize("shard_size", [None, "1GB", "90kB"])
+def test_what_lies_between_the_parts_becomes_zero(model: Path, tmp_path: Path, shard_size: str | None) -> None:
+    """And what lies behind them: an unfinished file may have any bytes where nothing was written yet."""
+    plain, again = tmp_path / "plain", tmp_path / "again"
+    for folder in (plain, again):
+        folder.mkdir()
+    how = {"exclude": ["layers.[23]*"], "shard_size": shard_size, "format": "Q4_M,F16"}
+    converted(model, plain / "model.bin", **how)
+    interrupted(model, again / "model.bin", 9, **how)
+    for part in again.glob("*.part"):
+        for path in [*part.iterdir()] if part.is_dir() else [part]:
+            path.write_bytes(path.read_bytes() + b"\xff" * 1_000_000)
+    converted(model, again / "model.bin", resume=True, **how)
+    assert {path.name: path.read_bytes() for path in again.iterdir()} == {
+        path.name: path.read_bytes() for path in plain.iterdir()
+    }
+    assert fourcc.verify(again) == ()
+
+
 @pytest.mark.parametrize("length", [0, 70, 5000])
 def test_a_part_file_that_is_cut(model: Path, whole: bytes, output: Path, length: int) -> None:
     """As after a power cut: the journal says more than reached the disk."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import fourcc
@@ -111,6 +112,25 @@ def test_damaged_bytes_are_done_again(model: Path, whole: Any, tmp_path: Path) -
     result = exported(model, output, resume=True)
     assert contents(tmp_path) == files
     assert any("done again, since the bytes are not as they were written" in note for note in result.notes)
+
+
+@pytest.mark.parametrize("shard_size", [None, "300B"])
+def test_what_lies_between_tensors_becomes_zero(tmp_path: Path, shard_size: str | None) -> None:
+    """Rows of 18 bytes leave padding in a GGUF file; unfinished bytes may be anything where nothing was written yet."""
+    source, plain, again = tmp_path / "odd.npz", tmp_path / "plain", tmp_path / "again"
+    random = np.random.default_rng(0)
+    np.savez(source, **{f"w{number}": random.standard_normal((3 + 2 * number, 32)) for number in range(6)})
+    for folder in (plain, again):
+        folder.mkdir()
+    how = {"format": "Q4_0", "shard_size": shard_size, "threads": 1}
+    fourcc.export(source, plain / "odd.gguf", **how)
+    with pytest.raises(KeyboardInterrupt):
+        fourcc.export(source, again / "odd.gguf", progress=Interruption(2), **how)
+    for part in again.glob("*.part"):
+        for path in [*part.iterdir()] if part.is_dir() else [part]:
+            path.write_bytes(path.read_bytes() + b"\xff" * 10_000)
+    fourcc.export(source, again / "odd.gguf", resume=True, **how)
+    assert contents(again) == contents(plain)
 
 
 def test_other_kinds_and_sources_are_refused(model: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 import fourcc
 from fourcc.arrays import Array, Parts
 from fourcc.errors import PluginError
+from fourcc.feedback import correction
 from fourcc.feedback.way import way_of
 from fourcc.format import Format
 from fourcc.geometry import Geometry
@@ -160,3 +161,20 @@ def test_what_with_codes_gives_is_checked() -> None:
     fmt = attrs.evolve(registry["Q8_G"], tag="Loss", foreign={}, with_codes=lossy, code_range=(-127, 127))
     with installed(fmt), pytest.raises(PluginError, match=re.escape("with_codes of the format Loss")):
         fourcc.encode(weights(), "Loss", aids=fourcc.Aids(hessian=hessian(COLS)), feedback="gptq")
+
+
+@pytest.mark.parametrize("tag", BUILT_IN, ids=str)
+def test_levels_of_a_few_rows_are_those_of_the_tile(tag: fourcc.FourCC, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows of zeros have even levels; those of a codebook are still told one by one, however the tile is cut."""
+    fmt = registry[tag]
+    if fmt.encode is None:
+        pytest.skip("the format has no encoder")
+    mixed = np.concatenate([np.zeros((16, COLS), np.float32), weights(17)])
+    made = fourcc.encode(mixed, tag)
+    geom = Geometry(len(mixed), COLS, made.params)
+    assert fmt.grid is not None
+    whole = fmt.grid(made.parts, geom)
+    monkeypatch.setattr(correction, "LEVELS", 1)
+    runs = list(correction.grids_by_rows(fmt, made.parts, geom))
+    assert len(runs) > 1 or fmt.block[0] != 1
+    assert np.array_equal(np.concatenate([grid.levels for *_, grid in runs], axis=1), whole.levels, equal_nan=True)
