@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import attrs
 from xxhash import xxh3_128
 
-from fourcc.container.index import Index, Provider, SourceRecord
+from fourcc.container.index import Index, Provider, SourceRecord, TensorRecord
 from fourcc.container.layout import HEAD_BYTES
 from fourcc.container.reader import ModelFile
 from fourcc.container.shard_files import ShardFiles, ShardTarget, check_model_output, completed_shards
@@ -26,8 +27,6 @@ from fourcc.conversion.pipeline import transcode
 from fourcc.conversion.plan import CalibrationData, Plan, plan
 from fourcc.conversion.plan_facts import plan_facts
 from fourcc.conversion.source_digests import SourceDigests
-from fourcc.conversion.spread.destination import Destination
-from fourcc.conversion.spread.tensors import spread
 from fourcc.errors import NumericError, PluginError, SourceError
 from fourcc.execution import Execution
 from fourcc.feedback.feedback import Feedback
@@ -208,6 +207,14 @@ def _written_before(target: Path | ShardTarget, facts: Facts) -> Path | None:
     return None if completed(target, facts) is None else target
 
 
+def _on_workers(out: PartFile | ShardFiles, writer: Writer) -> Callable[..., Iterator[TensorRecord]]:
+    """`spread` into an output; what it needs is loaded where there are workers, since every conversion imports this."""
+    from fourcc.conversion.spread.destination import Destination
+    from fourcc.conversion.spread.tensors import spread
+
+    return partial(spread, out=Destination(out, writer))
+
+
 def _execute(planned: Plan, output: AtomicFile | ShardFiles, how: Execution) -> Result:
     source, room = planned.source, Room.of(planned, how)
     room.begin()
@@ -226,7 +233,7 @@ def _execute(planned: Plan, output: AtomicFile | ShardFiles, how: Execution) -> 
         writer = out.writer() if isinstance(out, ShardFiles) else Writer(out)
         providers: dict[Provider, int] = {}
         if how.executor is not None and isinstance(out, (PartFile, ShardFiles)):
-            records = spread(planned, steps, Destination(out, writer), providers, how, report, done)
+            records = _on_workers(out, writer)(planned, steps, providers=providers, how=how, report=report, done=done)
         else:
             records = transcode(steps, writer, providers, room, report, done)
         for record in records:

@@ -61,7 +61,7 @@ def _unknown(error: Exception, what: str, status: int | None) -> SourceError | N
         return SourceError("the server does not give it", file=what, found=f"status {status}", hint=later)
     if "Consistency check failed" in str(error):
         return SourceError("the server's answers are wrong", file=what, found=plain(error), hint=_ANOTHER_WAY)
-    if isinstance(error, ValueError):
+    if isinstance(error, (ValueError, library().errors.FileMetadataError)):  # a portal's page, as a rule
         check = "Check HF_ENDPOINT, and whether a proxy wants a login."
         return SourceError("this is not the answer of a hub", file=what, found=plain(error), hint=check)
     return None
