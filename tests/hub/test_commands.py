@@ -1,5 +1,6 @@
 """Commands on models of a hub: what is printed, what is refused, and what an interrupt leaves."""
 
+import errno
 import json
 import os
 import re
@@ -139,7 +140,7 @@ REFUSED = [
     (
         NAME,
         [Fault("resolve", "nonsense", 9, "json")],
-        "index.json: this is not the answer of a hub: found FileMetadata",
+        "index.json: this is not the answer of a hub: found an answer w",
     ),
     (
         NAME,
@@ -184,6 +185,28 @@ def test_a_refusal(
     code, out, err = ended(capsys, "inspect", name)
     assert (code in (3, 4), out) == (True, "")
     assert message in err, err
+
+
+def test_the_cache_s_disk_is_full(
+    served_model: LocalHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The network is not blamed for it."""
+    import huggingface_hub
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", full)
+    code, _, err = ended(capsys, "convert", NAME, "-o", tmp_path / "m.bin", "--format", "Q8_0,F16")
+    assert code == 4
+    assert err.endswith(".json: No space left on device (while it was downloaded)\n"), err
+
+
+def test_an_index_that_is_no_json(served_model: LocalHub, sharded: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The file has the name by which it can be asked for."""
+    repo = served_model.add("org/broken", sharded)
+    repo.files["model.safetensors.index.json"] = Stored(b"[" * 1000)
+    assert "hf://org/broken/model.safetensors.index.json, byte 0: " in ended(capsys, "inspect", "org/broken")[2]
 
 
 def test_the_package_is_missing(
