@@ -101,8 +101,13 @@ def _resumed(before: Collected) -> str:
     """A note on what was done before."""
     if not before.layers and not before.batches:
         return "there was nothing to resume, so all layers were run"
-    batches = f" and {before.batches} batches of the next" if before.batches else ""
-    return f"{before.layers} layers{batches} were done before the interruption"
+    layers = [_counted(before.layers, "layer", "layers")] if before.layers else []
+    batches = [_counted(before.batches, "batch", "batches") + " of the next layer"] if before.batches else []
+    return f"done before the interruption: {' and '.join([*layers, *batches])}"
+
+
+def _counted(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
 
 
 def _show(output: Path, result: Calibrated, progress: Progress) -> None:

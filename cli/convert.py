@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from fourcc.calibration.calibration import Calibration
     from fourcc.container.shard_files import ShardTarget
-    from fourcc.conversion.convert import Result
     from fourcc.conversion.plan import Plan
+    from fourcc.conversion.result import Result
     from fourcc.feedback.feedback import Feedback
     from fourcc.sources.source import Source
 
@@ -52,7 +52,7 @@ def register(app: typer.Typer) -> None:
 def convert(  # noqa: PLR0913 - one an option
     source: options.Source,
     *,
-    output: options.Output = None,
+    output: options.ModelOutput = None,
     policy: options.PolicyFile = None,
     recipe: options.Recipe = None,
     formats: options.Formats = None,
@@ -148,9 +148,9 @@ def _to_budget(asked: budget_options.AskedBudget, work: ConversionOptions) -> No
 def _by_rules(rules: _AskedRules, work: ConversionOptions) -> None:
     """Converts by a policy, or shows what it would do."""
     from fourcc.container.shard_files import check_model_output
-    from fourcc.files.write import check_name
+    from fourcc.files.write import check_name, in_folder
 
-    settings, output = feedback_of(work.feedback, work.damping), work.output
+    settings, output = feedback_of(work.feedback, work.damping), work.output and in_folder(work.output)
     check_name(output)
     way = {"stream": work.how.stream, "dry_run": work.dry_run}
     with opened_to_write(work.source, work.tokenizer, output, **way) as opened:
@@ -173,7 +173,7 @@ def _carried_out(
     planned: Plan, target: Path | ShardTarget, how: AskedExecution, *, quiet: bool
 ) -> tuple[Result, Progress]:
     """Carries out the plan, with progress and notes on the result."""
-    from fourcc.conversion.convert import execute
+    from fourcc.conversion.carrying_out import execute
 
     with Progress("converting", _source_bytes(planned), quiet=quiet) as progress, how.connected(progress) as work:
         result = execute(planned, target, work)

@@ -14,7 +14,7 @@ from fourcc.cli.render.progress import Progress
 from fourcc.cli.shared import options
 
 if TYPE_CHECKING:
-    from fourcc.conversion.convert import Result
+    from fourcc.conversion.result import Result
 
 MODEL = "model.bin"
 EXPORTED = ("model.safetensors", "config.json", "README.md")  # files of the Hugging Face folder

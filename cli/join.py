@@ -23,7 +23,12 @@ checksum while it is copied. Split GGUF files and sharded safetensors become one
 Shards = Annotated[
     Path, typer.Argument(metavar="SHARDS", help="A shard of a model.bin, the list of all, or their folder.")
 ]
-Target = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="File to write.")]
+Target = Annotated[
+    Path,
+    typer.Option(
+        "--output", "-o", metavar="FILE", help="File to write; in a folder, model.bin.", parser=options.existing_folder
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -41,7 +46,9 @@ def join(
 ) -> None:
     """Make one file of a model.bin that is in shards."""
     from fourcc.container import resharding
+    from fourcc.files.write import in_folder
 
+    output = in_folder(output)
     reshard_tables.refuse_other(shards, "join", output)
     with Progress("joining", 0, quiet=quiet) as progress:
         made = resharding.join(shards, output, force=force, progress=progress)

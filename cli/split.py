@@ -20,7 +20,16 @@ Examples:
 folder. A shard takes tensors in their order until the next would make it too long; `fourcc join` makes the same file
 again. `fourcc export -o x.gguf --shard-size 1GB` writes split GGUF files."""
 
-Target = Annotated[Path, typer.Option("--output", "-o", metavar="NAME", help="Name of the shards, without a number.")]
+Target = Annotated[
+    Path,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="NAME",
+        help="Name of the shards, without a number; or a folder for them.",
+        parser=options.existing_folder,
+    ),
+]
 Size = Annotated[
     str, typer.Option("--shard-size", metavar="BYTES", help="Bytes of tensors that a shard holds at most, such as 1GB.")
 ]
@@ -42,7 +51,9 @@ def split(
 ) -> None:
     """Cut a model.bin into shards."""
     from fourcc.container import resharding
+    from fourcc.files.write import in_folder
 
+    output = in_folder(output, "model")
     reshard_tables.refuse_other(file, "split", output)
     with Progress("splitting", 0, quiet=quiet) as progress:
         made = resharding.split(file, output, shard_size=size, force=force, progress=progress)

@@ -77,13 +77,13 @@ def _refuse_other(file: Path) -> None:
 
 
 def _line(damage: Damage) -> str:
-    where = "" if damage.file is None else f"{damage.file}, "
+    where = "" if damage.file is None or damage.file in damage.what else f"{damage.file}, "
     where += "" if damage.tensor is None else f"tensor {damage.tensor!r}, "
     if damage.part is not None:
         where += f"{'blob' if damage.tensor is None else 'part'} {damage.part!r}, "
     if damage.nbytes:
         where += f"bytes {damage.offset} to {damage.offset + damage.nbytes - 1}, "
-    return f"{where.removesuffix(', ')}: {damage.what}"
+    return f"{where.removesuffix(', ')}: {damage.what}" if where else damage.what
 
 
 def _document(file: object, size: int, damages: list[Damage]) -> dict[str, object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 OnProgress = Callable[[str, int, int], None]  # (the tensor's name or "", units done, all units)
+DONE_BEFORE = "what was done before"  # the name with which a resumed run counts it
 Count = Callable[[str, int], None]  # (the tensor's name or "", units just done)
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+import typer
+
 from fourcc.cli.render import forecast_tables, json_documents, tables, units
 from fourcc.cli.render.cell_styles import by_bits
 from fourcc.cli.render.tables import Column
+from fourcc.errors import UsageError
 
 if TYPE_CHECKING:
     from fourcc.conversion.pipeline import Step
@@ -32,7 +35,7 @@ def show(plan: Plan | ExportPlan, forecast: Forecast | None = None, *, as_json: 
     if as_json:
         told = {} if forecast is None else {"forecast": forecast_tables.document(forecast)}
         json_documents.show("plan", {**document(plan), **told})
-        return
+        return _end(forecast)
     tables.show(COLUMNS, [_row(step) for step in plan.steps])
     bits = units.bits(_bits(plan))
     tables.paragraph(
@@ -41,6 +44,13 @@ def show(plan: Plan | ExportPlan, forecast: Forecast | None = None, *, as_json: 
     )
     if forecast is not None:
         forecast_tables.show(forecast)
+    return _end(forecast)
+
+
+def _end(forecast: Forecast | None) -> None:
+    """Ends as the work itself would, where the cap on memory cannot be kept."""
+    if forecast is not None and forecast.memory.refused:
+        raise typer.Exit(UsageError.exit_code)
 
 
 def document(plan: Plan | ExportPlan) -> dict[str, object]:

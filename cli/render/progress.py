@@ -12,6 +12,7 @@ from typing import Self
 
 from fourcc.cli.render import terminal, units
 from fourcc.cli.render.progress_line import ASCII_MARKS, MARKS, ProgressFacts
+from fourcc.progress import DONE_BEFORE
 
 REDRAW_SECONDS = 0.1
 LINE_SECONDS = 5.0  # seconds between lines that stay, and before the first one in a file or a pipe
@@ -47,6 +48,7 @@ class Progress:
         first = REDRAW_SECONDS if self._rewrites else SOON if terminal.on_terminal(sys.stderr) else LINE_SECONDS
         self._next = self._start + first
         self._first: tuple[float, float] | None = None  # seconds and share of the work at the first call
+        self._before = 0.0  # share of the work that an earlier run has done
         self._drawn = 0  # columns of the line that is on the terminal
 
     @property
@@ -57,7 +59,7 @@ class Progress:
     @property
     def rate(self) -> str:
         """The rate of the whole work, once it is done."""
-        return self._rate(self._nbytes / max(self.seconds, 1e-9))
+        return self._rate(self._nbytes * (1 - self._before) / max(self.seconds, 1e-9))
 
     def __enter__(self) -> Self:
         return self
@@ -72,7 +74,10 @@ class Progress:
         """Shows that `done` of `total` are done, and that `name` is being worked on."""
         now = self._clock()
         self._nbytes = self._nbytes or total
-        self._first = self._first or (now, done / max(1, total))
+        if name == DONE_BEFORE:
+            self._before = done / max(1, total)
+        else:
+            self._first = self._first or (now, done / max(1, total))
         if self._quiet or now < self._next:
             return
         facts = self._facts(terminal.safe(name), done / max(1, total))
@@ -94,7 +99,7 @@ class Progress:
     def _facts(self, name: str, share: float) -> ProgressFacts:
         if not self.paced:
             return ProgressFacts(self._verb, share, "", name)
-        rate = self._rate(self._nbytes * share / max(self.seconds, 1e-9))
+        rate = self._rate(self._nbytes * (share - self._before) / max(self.seconds, 1e-9))
         return ProgressFacts(self._verb, share, f"{rate}, {self._left(share)} left", name)
 
     def _left(self, share: float) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from fourcc.cli.render import help_pages, terminal
-from fourcc.cli.shared.suggestions import command_advice
+from fourcc.cli.shared.suggestions import ELSEWHERE, command_advice
 
 if TYPE_CHECKING:
     import typer
@@ -39,8 +39,10 @@ class CommandGroup(help_pages.Group):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - typer's click is not public
         """The command that is named; an unknown word is refused with advice, where there is some."""
         word = args[0]
-        known = word in self.commands or difflib.get_close_matches(word, self.commands, n=1)
-        if not known and (advice := command_advice(word)) is not None:
+        known = word in self.commands
+        cutoff = 0.8 if word in ELSEWHERE else 0.6  # a word of other tools has to be very like one of ours
+        like = difflib.get_close_matches(word, self.commands, n=1, cutoff=cutoff)
+        if not (known or like) and (advice := command_advice(word)) is not None:
             ctx.fail(f"No such command {word!r}: {advice}.")
         return super().resolve_command(ctx, [word, *map(_renamed, args[1:])])
 

@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from fourcc.cli.shared import completion
-from fourcc.errors import UsageError
+from fourcc.errors import OutputError, UsageError
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for errors too.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, notes or summary.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace an output that exists.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be written, and write nothing.")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="File to write.")]
+
+
+def existing_folder(text: str) -> Path:
+    """The path that a text spells. Raises OutputError where a slash ends it, and no such folder is there."""
+    path = Path(text)
+    if text.endswith(("/", os.sep)) and not path.is_dir():
+        raise OutputError("the folder does not exist", file=text, hint="Create it first.")
+    return path
+
+
+ModelOutput = Annotated[
+    Path | None,
+    typer.Option(
+        "--output", "-o", metavar="FILE", help="File to write; in a folder, model.bin.", parser=existing_folder
+    ),
+]
 Source = Annotated[
     Path,
     typer.Argument(

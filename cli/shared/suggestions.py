@@ -23,6 +23,8 @@ ELSEWHERE = {
     **dict.fromkeys(("download", "pull", "fetch", "get", "hub"), _FETCH),
     **dict.fromkeys(("quantise", "quant", "compress", "q"), _QUANTIZE),
     **dict.fromkeys(("imatrix", "importance", "calib"), _WEIGH),
+    **dict.fromkeys(("merge", "concat", "unsplit"), "`fourcc join SHARD -o model.bin` makes one file of shards"),
+    **dict.fromkeys(("shard", "cut"), "`fourcc split model.bin -o NAME --shard-size 1GB` makes shards of a file"),
     **dict.fromkeys(("compare", "cmp"), "`fourcc diff A B` compares two models"),
     **dict.fromkeys(("check", "validate", "checksum", "hash"), "`fourcc verify FILE` checks every byte of a model.bin"),
     **dict.fromkeys(("recipe", "recipes"), "`fourcc policy recipes` lists the recipes"),

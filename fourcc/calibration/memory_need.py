@@ -119,7 +119,7 @@ def _unit_bytes(unit: PlannedUnit, tokens: int, *, feedback: bool) -> int:
 
 def _too_little(stage: str, needed: int, cap: int) -> UsageError:
     hint = "Raise --memory. One stage of the network has to fit: a layer, the embedding, or the classifier."
-    what = f"the weights of {stage.rstrip('.')!r} do not fit the cap on memory"
+    what = f"the process with the weights of {stage.rstrip('.')!r} does not fit the cap on memory"
     return UsageError(what, found=f"--memory of {_size(cap)}", expected=f"at least {_size(needed)}", hint=hint)
 
 

@@ -22,8 +22,8 @@ from fourcc.calibration.rehearsal import rehearse
 from fourcc.calibration.session import OnNote
 from fourcc.calibration.two_texts import two_texts
 from fourcc.container.shard_files import check_model_output
-from fourcc.conversion.convert import Result
 from fourcc.conversion.plan import plan
+from fourcc.conversion.result import Result
 from fourcc.feedback.feedback import Feedback, as_feedback
 from fourcc.files.write import check_name
 from fourcc.models.model import Model

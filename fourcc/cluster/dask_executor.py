@@ -51,7 +51,8 @@ class DaskExecutor(ClientExecutor):
         try:
             self.client.wait_for_workers(1, timeout=ANSWER_SECONDS)
         except TimeoutError as error:
-            hint = "Start some: `dask worker ADDRESS` on each machine."
+            address = self.client.scheduler_info()["address"]
+            hint = f"Start some on each machine: `dask worker {address} --nthreads 1`."
             raise ClusterError("the scheduler has no worker", hint=hint) from error
         found = self.client.run(function, *arguments, on_error="return")
         for address, result in found.items():

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, wait
+from contextlib import suppress
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Lock
 from typing import Any, Generic, Self, TypeVar
 
@@ -19,6 +20,8 @@ K = TypeVar("K")
 T = TypeVar("T")
 WINDOW = 1000  # tasks that are handed out and not done; more would only fill the scheduler's memory
 GO_ON = "Start workers again."
+LOOK_SECONDS = 2.0  # after which it is asked whether there are workers
+ALONE_SECONDS = 60.0  # without any worker, before the work is given up
 
 _checked: set[str] = set()  # keys of the conditions that hold in this process
 _checking = Lock()
@@ -120,11 +123,23 @@ class Workers:
                     future.add_done_callback(done.put)
                 if not running:
                     return
-                future = done.get()
+                future = self._next(done)
                 job = running.pop(future)
                 yield job.key, self._receive(_result(future, job))
         finally:
             _end(running)
+
+    def _next(self, done: SimpleQueue[Future[Answer[Any]]]) -> Future[Answer[Any]]:
+        """The next task that ends. Raises ClusterError where all workers are lost, and for long no new one comes."""
+        alone = 0.0
+        while True:
+            with suppress(Empty):
+                return done.get(timeout=LOOK_SECONDS)
+            client = getattr(self._executor, "client", None)  # of dask; other executors tell themselves
+            alone = alone + LOOK_SECONDS if client is not None and not client.nthreads() else 0.0
+            if alone >= ALONE_SECONDS:
+                what = f"all workers are lost, and for {ALONE_SECONDS:.0f} s no other one came"
+                raise ClusterError(what, hint=GO_ON)
 
     def _submit(self, job: Job[Any]) -> Future[Answer[Any]]:
         try:

@@ -20,6 +20,7 @@ from fourcc.dtypes import DType
 from fourcc.errors import listed
 from fourcc.files.journal import Record
 from fourcc.plugins.registry import registry
+from fourcc.progress import DONE_BEFORE
 from fourcc.threads import Task, in_order
 
 SHOWN = 4  # names in a note
@@ -86,7 +87,7 @@ def tensors_done(
         steps: all tensors.
         known: records of those that may be done.
         threads: number of tensors that are read at once.
-        report: told of each, as `transcode` does of a tile.
+        report: told of the weights of each, by the name `DONE_BEFORE`.
     """
 
     def intact(record: TensorRecord) -> bool:
@@ -98,7 +99,7 @@ def tensors_done(
     for record, as_written in zip(records, in_order(tasks, threads, 0), strict=True):
         if as_written:
             found[record.name] = record
-            report(record.name, prod(record.shape))
+            report(DONE_BEFORE, prod(record.shape))
             _log.info("%s: done before", record.name)
     return found
 
@@ -141,7 +142,7 @@ def notes_on(out: Unfinished, found: Mapping[str, TensorRecord], count: int, *, 
     again = [name for name in out.done if name not in found]
     if not out.done:
         return ["there was nothing to resume, so all tensors were written"]
-    notes = [f"{len(found)} of {count} tensors were done before"]
+    notes = [f"{len(found)} of {count} tensors {'was' if len(found) == 1 else 'were'} done before"]
     if again:
         what = "it is" if len(again) == 1 else "they are"
         notes.append(f"{listed(again, SHOWN)}: {what} done again, since the bytes are not as they were written")

@@ -159,12 +159,12 @@ def _after(forget: Callable[[], None], run: Callable[[], T]) -> T:
 
 
 def _size(nbytes: int) -> str:
-    """Bytes in decimal megabytes, rounded up.
+    """Bytes in decimal megabytes, rounded up; a few bytes as they are.
 
-    >>> _size(1_400_001)
-    '2 MB'
+    >>> _size(1_400_001), _size(2)
+    ('2 MB', '2 bytes')
     """
-    return f"{-(-nbytes // MB)} MB"
+    return f"{-(-nbytes // MB)} MB" if nbytes >= MB else f"{nbytes} bytes"
 
 
 def peak_bytes(planned: Planned, how: Execution | None = None) -> int:

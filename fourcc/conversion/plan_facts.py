@@ -129,6 +129,6 @@ def _aids(aids: Aids) -> str | None:
     if aids.hessian is not None:
         digest.update(repr(aids.hessian.shape).encode())
         digest.update(np.ascontiguousarray(np.diagonal(aids.hessian, axis1=-2, axis2=-1)).tobytes())
-        digest.update(np.ascontiguousarray(aids.hessian[..., 0, :]).tobytes())
+        digest.update(np.ascontiguousarray(aids.hessian[..., :1, :]).tobytes())
         let_go(aids.hessian)
     return digest.hexdigest()

@@ -45,6 +45,11 @@ def check_name(output: Path | None) -> None:
         )
 
 
+def in_folder(output: Path, name: str = "model.bin") -> Path:
+    """The output; where it is a folder, the file of that name in it."""
+    return output / name if output.is_dir() else output
+
+
 def check_target(path: Path, sources: Iterable[Path], *, force: bool) -> Path:
     """The real path that an output is written to, after all checks that are possible beforehand.
 

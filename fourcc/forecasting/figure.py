@@ -8,6 +8,7 @@ from typing import Literal
 import attrs
 
 Basis = Literal["calculated", "measured", "remembered", "table", "unknown"]
+SMALL = 0.25  # of a sum
 # From the surest to the least sure; a figure made of several is as sure as the least.
 BASES: tuple[Basis, ...] = ("calculated", "measured", "remembered", "table", "unknown")
 
@@ -33,7 +34,10 @@ class Figure:
         return cls(value, value, value, "calculated")
 
     def __add__(self, other: Figure) -> Figure:
-        basis = least_sure((self.basis, other.basis))
+        """The sum. What is small beside the rest does not make the sum less sure, unless it is unknown."""
+        larger, less = (self, other) if self.middle >= other.middle else (other, self)
+        small = less.middle < SMALL * larger.middle and less.basis != "unknown"
+        basis = larger.basis if small else least_sure((self.basis, other.basis))
         return Figure(self.low + other.low, self.middle + other.middle, self.high + other.high, basis)
 
     def __mul__(self, factor: float) -> Figure:

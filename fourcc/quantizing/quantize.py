@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fourcc.calibration.conversion_trials import OnStage
 from fourcc.calibration.pins import as_pins
@@ -97,19 +97,10 @@ def quantize(  # noqa: PLR0913 - keyword-only, one an option of the command
     given = {"format": format, "recipe": recipe, "policy": policy, "size": size, "budget": budget}
     rules, found = rules_or_budget(given)
     settings, wanted = feedback_for(feedback, found), None if text is None else Path(text)
-    asked = Quantization(
-        rules,
-        found,
-        calibration,
-        wanted,
-        listed_options(options),
-        as_pins(pins),
-        settings,
-        documents,
-        instead,
-        as_globs(no_feedback_for),
-        memory_cap(memory),
-    )
+    mixed: dict[str, Any] = {"options": listed_options(options), "pins": as_pins(pins)}
+    further: dict[str, Any] = {"documents": documents, "instead": instead, "memory": memory_cap(memory)}
+    further["no_feedback_for"] = as_globs(no_feedback_for)
+    asked = Quantization(rules, found, calibration, wanted, feedback=settings, **mixed, **further)
     asked.check()
     container = container_of(output, to, shard_size, rules)
     means = QuantizationMeans(None if tokenizer is None else Path(tokenizer), pre, threads, stage, note, resume)

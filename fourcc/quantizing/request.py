@@ -72,7 +72,9 @@ class Quantization:
             raise UsageError(what, hint=hint)
         for name, value in ((f"{p}no-feedback-for", self.no_feedback_for), (f"{p}memory", self.memory)):
             if value and self.budget is not None:
-                raise UsageError(f"{name} and {p}budget exclude each other", hint="It goes with rules.")
+                rival = f"{p}size or {p}budget"
+                hint = f"It goes with {p}recipe, {p}format or {p}policy; `fourcc calibrate` and `measure` have it, too."
+                raise UsageError(f"{name} does not go with {rival}", hint=hint)
         if self.memory is not None and self.text is not None:
             hint = f"Calibrate and measure with `fourcc calibrate` and `eval`, and quantize with {p}calibration."
             raise UsageError(f"{p}memory and {p}calibration-text exclude each other", hint=hint)

@@ -16,7 +16,7 @@ from fourcc.calibration.rehearsal import rehearse
 from fourcc.calibration.to_budget import best_within
 from fourcc.calibration.two_texts import two_texts
 from fourcc.container.shard_files import ShardTarget, check_model_output
-from fourcc.conversion.convert import execute
+from fourcc.conversion.carrying_out import execute
 from fourcc.conversion.plan import plan
 from fourcc.conversion.without_feedback import refuse_unknown_roles
 from fourcc.errors import PolicyError, UsageError

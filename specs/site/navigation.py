@@ -24,6 +24,7 @@ TASKS = (
     "evaluate",
     "verify",
     "export",
+    "larger-than-the-machine",
 )
 HOW_TO = ("howto/index.md", *(f"howto/{name}.md" for name in TASKS), "howto/*.md")
 FORMATS_END = ("products.md", "searches.md", "measured-formats.md", "example-formats.md", "writing-a-format.md")

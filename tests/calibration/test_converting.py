@@ -9,8 +9,8 @@ import fourcc
 from fourcc.calibration.calibration import Calibration
 from fourcc.calibration.reading import open_calibration
 from fourcc.container.reader import ModelFile
-from fourcc.conversion.convert import Result
 from fourcc.conversion.plan import plan
+from fourcc.conversion.result import Result
 from fourcc.errors import InputError, UsageError
 from fourcc.format import Aids
 from fourcc.policy import Policy

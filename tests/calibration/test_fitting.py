@@ -15,7 +15,7 @@ from fourcc.calibration.costs import Costs, Unit
 from fourcc.calibration.fitting import FittedMix, fit
 from fourcc.calibration.mix_policy import mix_policy
 from fourcc.calibration.pins import as_options, as_pins
-from fourcc.conversion.convert import execute
+from fourcc.conversion.carrying_out import execute
 from fourcc.conversion.plan import plan
 from fourcc.errors import InputError, UsageError
 from fourcc.format import Aids

@@ -26,9 +26,13 @@ def calibrated(folder: Path, memory: int, **changes: object) -> None:
 
 
 def test_a_model_that_does_not_fit(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"the weights of 'layers\.\d' do not fit the cap on memory: found --mem"):
+    with pytest.raises(
+        UsageError, match=r"the process with the weights of 'layers\.\d' does not fit the cap on memory: found --mem"
+    ):
         calibrated(tmp_path, 100 * MB)
-    with pytest.raises(UsageError, match=r"the weights of 'layers\.\d' do not fit the cap on memory: found --mem"):
+    with pytest.raises(
+        UsageError, match=r"the process with the weights of 'layers\.\d' does not fit the cap on memory: found --mem"
+    ):
         fourcc.measure(MODEL, TEXT, options="Q8_0", tokens=20, tokenizer=TOKENIZER, memory=100 * MB)
     assert list(tmp_path.iterdir()) == []
 

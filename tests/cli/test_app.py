@@ -159,6 +159,7 @@ def test_fields_of_an_error() -> None:
         "found": "(1, 2)",
         "expected": 9,
         "hint": "Fetch it again.",
+        "worker": None,
     }
 
 

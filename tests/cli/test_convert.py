@@ -357,3 +357,21 @@ def test_a_note_on_what_keeps_a_model_from_being_run_is_of_the_tensors_that_are_
     assert (left.code, note in left.err) == (0, False)
     with fourcc.open(tmp_path / "left.bin") as model:
         model.network()
+
+
+def test_an_output_that_is_a_folder(run: Runner, tiny: Path, tmp_path: Path) -> None:
+    """The file lies in it; a slash at the end says that there has to be one."""
+    folder = tmp_path / "models"
+    ended = run("convert", tiny, "-o", f"{folder}/", "--format", "Q8_0,F16")
+    assert (ended.code, ended.err) == (4, f"fourcc: error: {folder}/: the folder does not exist. Create it first.\n")
+    folder.mkdir()
+    assert run("convert", tiny, "-o", folder, "--format", "Q8_0,F16").code == 0
+    assert [path.name for path in folder.iterdir()] == ["model.bin"]
+    assert run("split", folder / "model.bin", "-o", tmp_path, "--shard-size", "200kB").code == 0
+    assert run("join", tmp_path / "model.index.json", "-o", f"{folder}/", "--force").code == 0
+
+
+def test_a_dry_run_ends_as_the_work_would(run: Runner, tiny: Path) -> None:
+    """Where the cap on memory cannot be kept."""
+    ended = run("convert", tiny, "--format", "F16", "--dry-run", "--memory", "20MB")
+    assert (ended.code, "refused: the cap on memory is below" in ended.out) == (2, True)

@@ -114,6 +114,10 @@ USAGE = [
         ["-o", "x.gguf", "--size", "4bpw", "--calibration-text", "t"],
         "--size is one in bytes of the output: found 4bpw.",
     ),
+    (
+        ["-o", "x.gguf", "--size", "1MB", "--memory", "1GB", "--calibration-text", "t"],
+        "--memory does not go with --size or --budget. It goes with --recipe, --format or --policy; `fourcc calib",
+    ),
     (["-o", "x.gguf", "--size", "1MB"], "--size and --budget need a text: formats are measured on it."),
     (["-o", "x.gguf", "--size", "lots", "--calibration-text", "t"], "no budget is spelled so: found 'lots'"),
     (

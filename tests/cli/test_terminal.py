@@ -13,6 +13,7 @@ from fourcc.cli.render.progress import Progress
 from fourcc.cli.render.progress_line import ASCII_MARKS, ProgressFacts
 from fourcc.cli.render.show_tensor import bars
 from fourcc.cli.render.tables import Column
+from fourcc.progress import DONE_BEFORE
 
 TABLE = (Column("name"), Column("size", right=True), Column("rule", leave=1))
 
@@ -230,6 +231,17 @@ def test_what_comes_before_the_first_step_is_not_repeated(capsys: pytest.Capture
             progress("", done, 11)
     lines = capsys.readouterr().err.splitlines()
     assert [line.split(", ")[-1] for line in lines] == ["? left", "0:40 left"]
+
+
+def test_what_was_done_before_does_not_count(capsys: pytest.CaptureFixture[str]) -> None:
+    """A resumed run: the share is of all, rate and time left are of what this run does."""
+    clock = Clock()
+    with Progress("converting", 100_000_000, quiet=False, clock=clock) as progress:
+        for now, done, name in ((1, 40, DONE_BEFORE), (1, 50, DONE_BEFORE), (2, 52, "a"), (10, 60, "a")):
+            clock.now = now
+            progress(name, done, 100)
+    assert capsys.readouterr().err == "converting  60 %, 1.0 MB/s, 0:40 left: a\n"
+    assert progress.rate == "5.0 MB/s"
 
 
 def screen_of(monkeypatch: pytest.MonkeyPatch) -> Terminal:

@@ -263,3 +263,28 @@ def test_what_dask_s_workers_answer() -> None:
         ClusterError, match=r"worker tcp://10\.0\.0\.1:1: a worker cannot load fourcc's tasks: found KeyError"
     ):
         refuse("tcp://10.0.0.1:1", KeyError("x"))
+
+
+class Deserted(ThreadPoolExecutor):
+    """Takes tasks as dask does whose workers are all lost: none of them ever ends."""
+
+    class client:  # noqa: N801 - the attribute of dask's executor
+        """Its client."""
+
+        @staticmethod
+        def nthreads() -> dict[str, int]:
+            """No worker is there."""
+            return {}
+
+    def submit(self, *_: object) -> Future[object]:  # type: ignore[override]  # only the number of arguments differs
+        """A task that nobody does."""
+        return Future()
+
+
+def test_a_cluster_without_workers_is_given_up(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(module, "ALONE_SECONDS", 0.05)
+    assert (
+        error_of(Deserted(1), needs(source))
+        == "all workers are lost, and for 0 s no other one came. Start workers again."
+    )

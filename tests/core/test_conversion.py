@@ -9,7 +9,7 @@ import pytest
 
 import fourcc
 from fourcc.arrays import Array, Parts
-from fourcc.conversion.convert import execute
+from fourcc.conversion.carrying_out import execute
 from fourcc.conversion.plan import plan
 from fourcc.errors import NumericError, OutputError, PluginError, SourceError, UsageError
 from fourcc.execution import Execution

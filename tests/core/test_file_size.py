@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import fourcc
 from fourcc.container.reader import ModelFile
-from fourcc.conversion.convert import execute
+from fourcc.conversion.carrying_out import execute
 from fourcc.conversion.plan import plan
 from fourcc.execution import Execution
 from fourcc.format import Aids

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import fourcc
-from fourcc.conversion.convert import execute
+from fourcc.conversion.carrying_out import execute
 from fourcc.conversion.memory_need import Room, peak_bytes
 from fourcc.conversion.plan import Plan, plan
 from fourcc.conversion.step_need import MB

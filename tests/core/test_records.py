@@ -20,8 +20,8 @@ from fourcc.calibration.budget import Budget
 from fourcc.calibration.fitting import fit
 from fourcc.calibration.to_budget import MeasuredConversion, ToBudget
 from fourcc.container.tensor_mapping import TensorMapping
-from fourcc.conversion.convert import Result
 from fourcc.conversion.plan import plan
+from fourcc.conversion.result import Result
 from fourcc.drawing import notebook
 from fourcc.errors import UsageError
 from fourcc.models.intervals import Interval

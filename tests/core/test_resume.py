@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import fourcc
-from fourcc.conversion.convert import Result
+from fourcc.conversion.result import Result
 from fourcc.errors import InputError, NumericError, OutputError, UsageError
 from fourcc.files.unfinished import beside
 from fourcc.sources import open_source

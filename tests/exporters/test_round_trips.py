@@ -10,7 +10,7 @@ import pytest
 from gguf import GGUFReader
 
 import fourcc
-from fourcc.conversion.convert import execute
+from fourcc.conversion.carrying_out import execute
 from fourcc.conversion.plan import plan
 from fourcc.errors import InputError, UsageError
 from fourcc.exporters import KINDS

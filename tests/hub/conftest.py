@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fourcc.conversion.convert import execute
+from fourcc.conversion.carrying_out import execute
 from fourcc.conversion.plan import plan
 from fourcc.execution import Execution
 from fourcc.files.write import check_target

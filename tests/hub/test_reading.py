@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fourcc
-from fourcc.conversion.convert import execute
+from fourcc.conversion.carrying_out import execute
 from fourcc.conversion.plan import plan
 from fourcc.errors import SourceError, UsageError
 from fourcc.example import CHECKPOINT, FOLDER

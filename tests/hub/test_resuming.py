@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fourcc.conversion.convert import execute
+from fourcc.conversion.carrying_out import execute
 from fourcc.conversion.plan import plan
 from fourcc.errors import UsageError
 from fourcc.execution import Execution

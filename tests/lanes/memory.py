@@ -119,7 +119,7 @@ def measure(case: Case, env: dict[str, str] | None = None) -> Outcome:
 
 def carry_out(case: Case) -> Outcome:
     """The conversion, in this process."""
-    from fourcc.conversion.convert import execute
+    from fourcc.conversion.carrying_out import execute
     from fourcc.conversion.memory_need import Room
     from fourcc.conversion.plan import plan
     from fourcc.execution import Execution

@@ -58,6 +58,14 @@ def held(page: Path, example: Path, *, update: bool) -> bool:
     return update or real == shown
 
 
+def stop(pool: ThreadPoolExecutor) -> None:
+    """Ends the commands that run, and has no further page begin."""
+    from tests.pages.replay import INTERRUPTED
+
+    INTERRUPTED.set()
+    pool.shutdown(wait=True, cancel_futures=True)
+
+
 def main() -> int:
     """Parses, then checks or updates."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -70,7 +78,12 @@ def main() -> int:
         return 0
     with TemporaryDirectory() as scratch, ThreadPoolExecutor(AT_ONCE) as pool:
         example = made_example(Path(scratch))
-        found = list(pool.map(lambda page: held(page, example, update=args.update), args.pages or pages()))
+        futures = [pool.submit(held, page, example, update=args.update) for page in args.pages or pages()]
+        try:
+            found = [future.result() for future in futures]
+        except KeyboardInterrupt:
+            stop(pool)
+            return 130
     return 0 if all(found) else 1
 
 

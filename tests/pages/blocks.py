@@ -7,6 +7,8 @@
 | ``python`` | it is run as a script, which must succeed; a ``text`` block right below it holds what it must print |
 | ``py``, ``toml`` | written to a file if the first line is a comment with its name; else an excerpt |
 | ``bash`` and others | shown only: what wants a network, or minutes |
+
+What a block leaves running in the background goes on until the end of the page.
 """
 
 import re

@@ -1,15 +1,22 @@
 """Does what a page says, in a folder of its own, and tells how the page should read."""
 
 import os
+import signal
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, TemporaryFile
+from threading import Event
+from typing import IO
 
 from tests.pages.blocks import Block, blocks
+from tests.pages.elsewhere import elsewhere
 from tests.pages.surroundings import environment, furnish
 
 PATIENCE = 300  # seconds for a command
+INTERRUPTED = Event()  # set after Ctrl-C, which a command does not get itself: it has a session of its own
 
 
 class Replay:
@@ -18,11 +25,14 @@ class Replay:
     Args:
         folder: where the first one runs.
         env: the environment; `VIRTUAL_ENV` is a folder that may be written to.
+        names: what the page names, such as a port -> what its commands get in its place.
     """
 
-    def __init__(self, folder: Path, env: dict[str, str]) -> None:
+    def __init__(self, folder: Path, env: dict[str, str], names: Mapping[str, str] | None = None) -> None:
         self._folder = folder
         self._env = env
+        self._names = names or {}
+        self._groups: list[int] = []  # of processes that commands have left in the background
         self._printed: str | None = None  # by the script that the block before was
 
     def bodies(self, page: str) -> Iterator[tuple[Block, str]]:
@@ -65,30 +75,73 @@ class Replay:
         return done.stdout
 
     def _run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            command,
-            cwd=self._folder,
-            env=self._env,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=PATIENCE,
-        )
+        """Runs a command in a group of processes of its own, which may go on in the background when it has ended."""
+        given = [renamed(part, self._names) for part in command]
+        with TemporaryFile() as out, TemporaryFile() as err:  # a pipe would stay open as long as one of them lives
+            process = subprocess.Popen(
+                given,
+                cwd=self._folder,
+                env=self._env,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                start_new_session=True,
+            )
+            self._wait(process)
+            theirs = {ours: name for name, ours in self._names.items()}
+            texts = [renamed(read(file), theirs) for file in (out, err)]
+        return subprocess.CompletedProcess(command, process.returncode, *texts)
+
+    def _wait(self, process: subprocess.Popen[bytes]) -> None:
+        """Waits for a command, and keeps its group if others of it go on."""
+        end = time.monotonic() + PATIENCE
+        while process.poll() is None:
+            if INTERRUPTED.wait(0.02) or time.monotonic() > end:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+                raise RuntimeError(f"{process.args}\ninterrupted, or not ended after {PATIENCE} seconds")
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, 0)
+            self._groups.append(process.pid)
+
+    def close(self) -> None:
+        """Ends what still runs in the background."""
+        for group in self._groups:
+            with suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
+        self._groups.clear()
+
+
+def read(file: IO[bytes]) -> str:
+    """All text of a file."""
+    file.seek(0)
+    return file.read().decode()
+
+
+def renamed(text: str, names: Mapping[str, str]) -> str:
+    """A text with other names."""
+    for name, other in names.items():
+        text = text.replace(name, other)
+    return text
 
 
 def corrected(page: str, example: Path) -> str:
-    """The page with the real output of every command. Raises RuntimeError where one fails that must not.
+    """The page with the real output of every command.
 
     Args:
         page: its text.
         example: what `fourcc example` made.
+
+    Raises:
+        RuntimeError: a command fails that must not, or a package that the page wants is not installed.
     """
-    with TemporaryDirectory() as scratch:
-        work = Path(os.path.realpath(scratch)) / "work"
-        furnish(work, example)
-        replay = Replay(work, environment(work.parent / "environment"))
-        return rewritten(page, list(replay.bodies(page)))
+    with TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+        top = Path(os.path.realpath(scratch))
+        furnish(top / "work", example)
+        with elsewhere(page, example, top) as outside:
+            env = {**environment(top / "environment"), **outside.env}
+            with closing(Replay(top / "work", env, outside.names)) as replay:
+                return rewritten(page, list(replay.bodies(page)))
 
 
 def rewritten(page: str, bodies: list[tuple[Block, str]]) -> str:

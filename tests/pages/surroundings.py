@@ -8,7 +8,7 @@ import sysconfig
 import venv
 from pathlib import Path
 
-COMMANDS = ("fourcc", "pip", "pytest")
+COMMANDS = ("dask", "fourcc", "pip", "pytest")
 COLUMNS = "100"
 
 
@@ -25,13 +25,14 @@ def environment(folder: Path) -> dict[str, str]:
         script.write_text(f'#!/bin/sh\nexec "{python}" -m {name} "$@"\n')
         script.chmod(0o755)
     (binaries / "ruff").symlink_to(Path(sysconfig.get_path("scripts")) / "ruff")
-    kept = {name: text for name, text in os.environ.items() if name not in {"PYTHONPATH", "FOURCC_PLUGINS"}}
+    kept = {name: text for name, text in os.environ.items() if name not in {"PYTHONPATH", "FOURCC_PLUGINS", "HF_TOKEN"}}
     return {
         **kept,
         "PATH": f"{binaries}:{os.environ['PATH']}",
         "VIRTUAL_ENV": str(folder),
         "COLUMNS": COLUMNS,
         "NO_COLOR": "1",
+        "DASK_TEMPORARY_DIRECTORY": str(folder / "dask"),
         "PIP_NO_BUILD_ISOLATION": "0",  # which switches it off
         "PIP_NO_DEPS": "1",
         "PIP_NO_INDEX": "1",

@@ -13,7 +13,7 @@ import numpy as np
 import safetensors.numpy
 
 import fourcc
-from fourcc.conversion.convert import execute
+from fourcc.conversion.carrying_out import execute
 from fourcc.conversion.plan import plan
 from fourcc.errors import FourccError
 from fourcc.execution import Execution

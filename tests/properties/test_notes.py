@@ -67,6 +67,9 @@ OTHERS = {
     "an array of .*",
     "it has more tensors",
     "not a SentencePiece model",
+    "It has .*. Name one of them: .*",  # models of a repository, in the hint of an error
+    "It has .*: a pickle can execute code, and is neither downloaded nor read.",
+    "a model.bin, *.*, *.* and *.*",  # what a folder may hold
     "rows that are no multiple of .*",
     "the list of a GGUF file's keys",
     "the tokenizer cannot cut a text",

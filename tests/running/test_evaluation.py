@@ -233,7 +233,7 @@ def test_a_temporary_file_is_never_named(models: Path) -> None:
         model, notes = open_to_run(models / "tiny.bin", stack)
         assert (model.path, notes) == (models / "tiny.bin", ())
         assert repr(model).startswith(f"<Model {models / 'tiny.bin'}: 38 tensors, ")
-        assert os.fstat(model.file.fd).st_nlink == 0
+        assert os.fstat(model.file.files[0].fd).st_nlink == 0
 
 
 def test_what_a_notebook_shows(models: Path, quantized: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 import fourcc
 from fourcc.calibration.calibration import Calibration
 from fourcc.cli.app import main
-from fourcc.conversion.convert import execute
+from fourcc.conversion.carrying_out import execute
 from fourcc.conversion.plan import plan
 from fourcc.errors import InputError, UsageError
 from fourcc.execution import Execution

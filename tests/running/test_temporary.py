@@ -68,7 +68,7 @@ def test_the_file_has_no_name(tiny: Path, tmp_path: Path, monkeypatch: pytest.Mo
         model, _ = open_to_run(tiny, stack)
         assert list(tmp_path.iterdir()) == []
         assert model["norm"].decode().shape == (96,)
-        fd = model.file.fd
+        fd = model.file.files[0].fd
         assert (model.path, os.fstat(fd).st_size) == (tiny, model.file.size)
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(fd)

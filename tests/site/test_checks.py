@@ -8,7 +8,14 @@ import pytest
 from specs.site import checks
 
 # Those that pages name; whoever adds one has looked at it.
-HOSTS = {"distributed.dask.org", "huggingface.co", "json-schema.org", "keepachangelog.com", "semver.org"}
+HOSTS = {
+    "distributed.dask.org",
+    "docs.dask.org",
+    "huggingface.co",
+    "json-schema.org",
+    "keepachangelog.com",
+    "semver.org",
+}
 ADDRESS = re.compile(r"https?://([^/\s)>`\"']+)")
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from fourcc.arrays import Array, Floats, Parts
 from fourcc.bench.models.shapes import ModelShape
 from fourcc.bench.peers.ggml_library import FLOAT
-from fourcc.conversion.convert import execute
+from fourcc.conversion.carrying_out import execute
 from fourcc.conversion.plan import plan
 from fourcc.plugins.registry import registry
 from fourcc.policy import Policy
