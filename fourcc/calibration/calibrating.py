@@ -18,6 +18,7 @@ from fourcc.calibration.layout import About
 from fourcc.calibration.memory_need import hessian_room
 from fourcc.calibration.model_digest import model_digest
 from fourcc.calibration.reading import OWN, open_calibration
+from fourcc.calibration.run_facts import network_facts
 from fourcc.conversion.plan import as_globs
 from fourcc.errors import InputError, UsageError
 from fourcc.execution import Execution
@@ -146,7 +147,7 @@ def carry_out(asked: Request, opened: Model, target: Path, how: Execution) -> Ca
     if how.executor is not None:
         from fourcc.models.stored_network import WorkElsewhere
 
-        spread = WorkElsewhere.of([asked.model], context, how.threads, target, in_turn=True)
+        spread = WorkElsewhere.of([opened.path], context, how.threads, target, in_turn=True)
     room = None if how.memory is None else partial(_room, opened, context, how.memory)
     try:
         done = collect(network, work, target, how, spread, room)
@@ -197,7 +198,7 @@ def planned_work(asked: Request, text: CalibrationText, cutting: Cut, merged: Ca
         UsageError: the calibration to merge is of another model, or a foreign file.
     """
     with open_source(asked.model) as source:
-        digest = model_digest(source)
+        digest, network = model_digest(source), network_facts(source)
     tokens = sum(len(window.tokens) for window in cutting.windows)
     texts: Sequence[CalibrationText] = [text]
     if merged is not None:
@@ -207,4 +208,4 @@ def planned_work(asked: Request, text: CalibrationText, cutting: Cut, merged: Ca
             raise UsageError(what, file=merged.path, found=found, expected=digest, hint=hint)
         texts, tokens = [text, *merged.texts], tokens + merged.tokens
     about = About(digest, tuple(texts), tokens, cutting.protocol.context)
-    return Work(about, cutting.windows, asked.hessian, merged, asked.no_feedback_for)
+    return Work(about, cutting.windows, asked.hessian, merged, asked.no_feedback_for, network)

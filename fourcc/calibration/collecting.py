@@ -111,7 +111,8 @@ def collect(
 
                 workers = stack.enter_context(Workers(how.executor, spread.conditions))
                 at_once = min(workers.slots, len(plan.batches))
-                place = StatesPlace(str(out.path), plan.layout.nbytes, plan.shape)
+                assert spread.conditions.marker is not None
+                place = StatesPlace(str(out.path), plan.layout.nbytes, plan.shape, spread.conditions.marker.path)
                 runs = SpreadBatches(workers, at_once, spread.networks[0], place, report)
             done = run.carry_out(runs, free)
         out.file.write_at(*plan.layout.checksums(out.file.read_at))

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 import attrs
-import numpy as np
 
 from fourcc.calibration.layer_batches import LayerBatch, passes_of
 from fourcc.calibration.layout import About, CalibrationLayout, lay_out
 from fourcc.calibration.partial_file import OffsetFile, WindowStates
+from fourcc.calibration.run_facts import windows_digest
 from fourcc.calibration.running_sums import RunningSums, sums_bytes
 from fourcc.compute import target_name
 from fourcc.errors import UsageError
@@ -21,12 +20,11 @@ from fourcc.naming import roles
 
 if TYPE_CHECKING:
     from fourcc.calibration.calibration import Calibration
+    from fourcc.files.facts import Facts
     from fourcc.files.journal import Record
     from fourcc.models.staged import StagedNetwork
     from fourcc.models.weights import Inputs
     from fourcc.models.windows import Window
-
-DIGEST_BYTES = 16
 
 
 @attrs.frozen(eq=False)
@@ -39,6 +37,7 @@ class Work:
         hessian: whether Hessians are collected, too; none of stacks, each matrix of which would have one.
         merged: a calibration that is added; its About is part of ours already. None: there is none.
         without: globs of roles that no Hessian is collected for.
+        network: what its numbers depend on besides tensors, as `network_facts` gives it.
     """
 
     about: About
@@ -46,23 +45,22 @@ class Work:
     hessian: bool = False
     merged: Calibration | None = None
     without: tuple[str, ...] = ()
+    network: Facts = attrs.field(factory=dict)
 
     def facts(self) -> dict[str, object]:
         """All that the bytes of the file depend on, by name."""
         from fourcc import __version__
 
-        digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
-        for window in self.windows:
-            digest.update(np.array([len(window.tokens), *window.tokens], "<i8").tobytes())
         return {
             "fourcc": __version__,
             "SIMD target": target_name(),
             "model": self.about.model,
+            **self.network,
             "texts": [text.digest for text in self.about.texts],
             "names of texts": [text.name for text in self.about.texts],
             "tokens": self.about.tokens,
             "context": self.about.context,
-            "windows": digest.hexdigest(),
+            "windows": windows_digest(self.windows),
             "Hessians": self.hessian,
             "roles without Hessians": list(self.without),
             "merged calibration": None if self.merged is None else self.merged.digest,

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from fourcc.errors import InputError
+from fourcc.errors import ClusterError, InputError
 from fourcc.files.descriptors import BINARY, read_into, write_some
 from fourcc.files.facts import Facts
 from fourcc.files.part_file import PartFile
@@ -34,16 +34,17 @@ class OffsetFile:
     Args:
         path: its name, for messages.
         fd: its descriptor.
+        marker: a file that is there as long as the work lasts; None: whoever has this file open ends the work.
     """
 
-    def __init__(self, path: Path, fd: int) -> None:
-        self.path, self._fd = path, fd
+    def __init__(self, path: Path, fd: int, marker: Path | None = None) -> None:
+        self.path, self._fd, self._marker = path, fd, marker
 
     @classmethod
-    def at(cls, path: Path) -> Self:
+    def at(cls, path: Path, marker: Path | None = None) -> Self:
         """Opens a file that is there. Raises OutputError."""
         with errors_named(path, "open"):
-            return cls(path, os.open(path, os.O_RDWR | BINARY))
+            return cls(path, os.open(path, os.O_RDWR | BINARY), marker)
 
     def __enter__(self) -> Self:
         return self
@@ -52,7 +53,9 @@ class OffsetFile:
         os.close(self._fd)
 
     def write_at(self, offset: int, data: bytes | memoryview) -> None:
-        """Writes bytes at an offset. Raises OutputError."""
+        """Writes bytes at an offset. Raises OutputError; ClusterError where the work has ended."""
+        if self._marker is not None and not self._marker.exists():  # the file may be a calibration by now
+            raise ClusterError("the work was ended while a worker was at it", file=self.path)
         rest = memoryview(data).cast("B")
         with errors_named(self.path, "write"):
             while rest:

@@ -30,6 +30,7 @@ from fourcc.calibration.memory_need import MeasuringRoom, measuring_room
 from fourcc.calibration.model_digest import model_digest
 from fourcc.calibration.original_run import OriginalRun
 from fourcc.calibration.product_timer import ProductTimer
+from fourcc.calibration.run_facts import network_facts, windows_digest
 from fourcc.calibration.unit_measurer import UnitMeasurer
 from fourcc.calibration.units import Group, PlannedUnit, PlannedUnits, notes_on, planned_units
 from fourcc.compute import target_name
@@ -123,7 +124,7 @@ class Session:
         head = self._head(planned, text, data)
         if target is None:
             return self._finished(planned, head, NotesInMemory(), text, how)
-        facts = self._facts(head)
+        facts = self._facts(head, text)
         if how.resume and completed(target, facts) is not None:
             return read_costs(target)
         with PartFile(target, facts, resume=how.resume, anew=how.anew) as out:
@@ -195,12 +196,13 @@ class Session:
             fixed=planned.fixed,
         )
 
-    def _facts(self, head: Costs) -> dict[str, object]:
+    def _facts(self, head: Costs, text: Cut) -> dict[str, object]:
         """All that the results depend on."""
         known = {
             key: value for key, value in attrs.asdict(head, recurse=False).items() if key not in {"units", "fixed"}
         }
-        return {**known, **self.wanted.head(), "unit": "step"}
+        windows = {"windows": windows_digest(text.windows), "vocabulary": self._vocabulary}
+        return {**known, **network_facts(self.source), **windows, **self.wanted.head(), "unit": "step"}
 
     @contextmanager
     def _measuring(self, units: Sequence[PlannedUnit], notes: Notes, text: Cut, how: Execution) -> Iterator[Measuring]:
@@ -221,8 +223,8 @@ class Session:
 
         spread = self._spread(text, how, in_turn=room is not None and room.in_turn)
         known = None if self.calibration is None else str(self.calibration.path.absolute())
-        vocabulary = in_use(self.model.tokenizer, architecture_of(self.model).vocab_size)
-        request = MeasuringRequest(spread.networks[0], text.windows, vocabulary, known, self.wanted.feedback, weights)
+        taken = (known, self.wanted.feedback, weights)
+        request = MeasuringRequest(spread.networks[0], text.windows, self._vocabulary, *taken)
         count = counter(steps_to_do(units, notes, direct=direct), how.progress)
         with Workers(how.executor, spread.conditions) as workers:
             yield Measuring(SpreadOptions(workers, request, layers, lambda name: count(name, 1)), notes, direct)
@@ -253,7 +255,12 @@ class Session:
             NetworkInTurn(self.model, context, self.threads) if turned else self.model.network(context, self.threads)
         )
         staged, kept = StagedNetwork(network), None if room is None else room.kept_bytes
-        return OriginalRun(staged, text.windows, in_use(self.model.tokenizer, staged.vocab_size), stages, kept)
+        return OriginalRun(staged, text.windows, self._vocabulary, stages, kept)
+
+    @property
+    def _vocabulary(self) -> int:
+        """The number of tokens; further rows of the classifier are padding."""
+        return in_use(self.model.tokenizer, architecture_of(self.model).vocab_size)
 
     def _aids(self) -> Mapping[str, Aids]:
         """The calibration data of each tensor."""

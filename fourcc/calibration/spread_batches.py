@@ -26,11 +26,13 @@ class StatesPlace:
         path: of the file.
         offset: of the first slot.
         shape: tokens of all windows, and columns of a state.
+        marker: a file that is there as long as the work lasts: a task of a lost worker may outlive it.
     """
 
     path: str
     offset: int
     shape: tuple[int, int]
+    marker: str
 
 
 @attrs.frozen
@@ -49,7 +51,7 @@ class BatchResult:
 def run_on_worker(network: StoredNetwork, place: StatesPlace, unit: LayerBatch) -> BatchResult:
     """Runs a unit of work in a worker, which has the file of states open only meanwhile. Raises as `run_batch`."""
     sums: list[tuple[Inputs, InputSums]] = []
-    with OffsetFile.at(Path(place.path)) as file:
+    with OffsetFile.at(Path(place.path), Path(place.marker)) as file:
         states = WindowStates(file, place.offset, place.shape)
         after = run_batch(network.staged, states, unit, lambda inputs, some: sums.append((inputs, some)))
         file.flush()

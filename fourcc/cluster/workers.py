@@ -91,7 +91,7 @@ class Workers:
     @property
     def slots(self) -> int:
         """Tasks that run at once, as far as the executor tells; 1 where it does not."""
-        client = getattr(self._executor, "client", None)  # of dask
+        client = getattr(self._executor, "client", getattr(self._executor, "_client", None))  # dask's: ours, a user's
         if client is not None:
             return max(1, sum(map(int, client.nthreads().values())))
         return int(getattr(self._executor, "_max_workers", 1))
@@ -207,6 +207,9 @@ def _lost(error: BaseException, job: Job[Any]) -> ClusterError:
         return ClusterError(what, tensor=job.tensor, hint=f"{hint} {GO_ON}")
     if isinstance(error, BrokenExecutor):
         return ClusterError("a process of the executor ended abruptly", tensor=job.tensor, hint=GO_ON)
+    if "after shutdown" in str(error):  # as Python's executors say it
+        what = "the executor was shut down, and takes no more tasks"
+        return ClusterError(what, tensor=job.tensor, hint="Stay in its `with` block until the work is done.")
     what = "the connection to the scheduler is lost"
     return ClusterError(what, tensor=job.tensor, hint="Start it and its workers again.")
 

@@ -25,8 +25,6 @@ from fourcc.conversion.plan import Plan
 from fourcc.conversion.plan_facts import plan_facts
 from fourcc.conversion.result import Result
 from fourcc.conversion.source_digests import SourceDigests
-from fourcc.conversion.spread.destination import Destination
-from fourcc.conversion.spread.tensors import spread
 from fourcc.conversion.step import Step
 from fourcc.errors import NumericError, PluginError, SourceError
 from fourcc.execution import Execution
@@ -151,6 +149,9 @@ class _OpenConversion:
     ) -> Iterator[TensorRecord]:
         """The records of all tensors, in order; the parts of each are written when its record comes."""
         if self.how.executor is not None and isinstance(self.out, (PartFile, ShardFiles)):
+            from fourcc.conversion.spread.destination import Destination  # loaded where there are workers
+            from fourcc.conversion.spread.tensors import spread
+
             place = Destination(self.out, writer)
             return spread(self.planned, self.steps, place, providers, self.how, report, done)
         return transcode(self.steps, writer, providers, self.room, report, done)

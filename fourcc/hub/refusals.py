@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from errno import EACCES, EDQUOT, EIO, ENAMETOOLONG, ENOSPC, EPERM, EROFS
+
 from fourcc.errors import SourceError
 from fourcc.hub.library import endpoint, is_hub, library, offline
 
 NO_MODEL = "the hub has no such model"
+DISK = frozenset({EACCES, EDQUOT, EIO, ENAMETOOLONG, ENOSPC, EPERM, EROFS})  # errors of the cache's disk, of no server
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})  # statuses that may be others the next time
 
 
@@ -48,10 +51,13 @@ def explained(error: Exception, what: str) -> Exception:
     if isinstance(error, (errors.OfflineModeIsEnabled, errors.LocalEntryNotFoundError)) and offline():
         hint = "Unset HF_HUB_OFFLINE, or download the model while there is a network."
         return SourceError("not in the cache, and HF_HUB_OFFLINE forbids to ask the hub", file=what, hint=hint)
+    if isinstance(error, OSError) and error.errno in DISK:
+        return OSError(error.errno, f"{error.strerror} (while it was downloaded)", error.filename or what)
     known = _known(error, what, status) or _unknown(error, what, status)
     if known is not None or not isinstance(error, (OSError, http_error())):
         return known or error
-    return OSError(getattr(error, "errno", None) or 0, f"cannot be read over the network: {plain(error)}", what)
+    why = f"cannot be read over the network: {plain(error)}. Check the network; HF_ENDPOINT is the address of the hub"
+    return OSError(getattr(error, "errno", None) or 0, why, what)
 
 
 def _unknown(error: Exception, what: str, status: int | None) -> SourceError | None:
@@ -61,9 +67,11 @@ def _unknown(error: Exception, what: str, status: int | None) -> SourceError | N
         return SourceError("the server does not give it", file=what, found=f"status {status}", hint=later)
     if "Consistency check failed" in str(error):
         return SourceError("the server's answers are wrong", file=what, found=plain(error), hint=_ANOTHER_WAY)
-    if isinstance(error, ValueError):
+    bare = isinstance(error, library().errors.FileMetadataError)  # a portal's page, as a rule
+    if bare or isinstance(error, ValueError):
+        found = "an answer without a hub's headers" if bare else plain(error)
         check = "Check HF_ENDPOINT, and whether a proxy wants a login."
-        return SourceError("this is not the answer of a hub", file=what, found=plain(error), hint=check)
+        return SourceError("this is not the answer of a hub", file=what, found=found, hint=check)
     return None
 
 

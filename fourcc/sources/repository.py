@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import attrs
 
@@ -146,7 +145,7 @@ def _of_index(found: Listing, below: dict[str, RepositoryFile], name: str) -> di
     entry = below[name]
     if entry.size > MAX_HEADER:
         raise SourceError("too long for an index", file=_spelled(found, entry.path), found=f"{entry.size} bytes")
-    said = parse_object(cache.fetched(found, entry).read_bytes(), Path(_spelled(found, entry.path)))
+    said = parse_object(cache.fetched(found, entry).read_bytes(), _spelled(found, entry.path))
     homes = said.get("weight_map")
     names = dict.fromkeys(home for home in (homes.values() if isinstance(homes, dict) else ()) if type(home) is str)
     return {home: below[home] for home in names if home in below and re.fullmatch(r"[^/]+\.safetensors", home)}

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import fourcc
+from fourcc.calibration.partial_file import OffsetFile, WindowStates
 from fourcc.cluster.connection import connected
 from fourcc.compute import target_name
 from fourcc.errors import ClusterError, UsageError
@@ -53,6 +54,21 @@ def test_calibrating_on_threads_of_an_executor(tmp_path: Path, in_batches: None)
     with ThreadPoolExecutor(3) as executor:
         fourcc.calibrate(MODEL, TEXT, tmp_path / "there", executor=executor, **asked)
     assert (tmp_path / "there").read_bytes() == (tmp_path / "here").read_bytes()
+
+
+def test_a_task_that_outlives_its_work_writes_nothing(tmp_path: Path) -> None:
+    """A worker that was lost for the scheduler alone may go on when the file is a calibration already."""
+    path, marker = tmp_path / "m.calib.part", tmp_path / "marker"
+    path.write_bytes(b"calibration")
+    marker.touch()
+    with OffsetFile.at(path, marker) as file:
+        states = WindowStates(file, 4096, (2, 1))
+        states.put_after(0, 0, np.ones((1, 1), np.float32))
+        length = path.stat().st_size
+        marker.unlink()
+        with pytest.raises(ClusterError, match="the work was ended while a worker was at it"):
+            states.put_after(1, 1, np.ones((1, 1), np.float32))
+    assert path.stat().st_size == length
 
 
 @pytest.mark.parametrize("more", [{}, {"direct": True, "group": "q+k+v"}])

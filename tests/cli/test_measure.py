@@ -158,11 +158,11 @@ def test_an_output_that_exists_is_kept(run: Runner, tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [pytest.param(signal.SIGKILL, marks=pytest.mark.thorough), signal.SIGINT])
 def test_a_killed_run_is_resumed(run: Runner, tmp_path: Path, number: int) -> None:
     """It leaves what is done, and the file that comes of it is that of a run that nobody killed."""
-    path, part = tmp_path / "killed.costs", tmp_path / "killed.costs.part"
+    path, journal = tmp_path / "killed.costs", tmp_path / "killed.costs.journal"
     many = (*GIVEN, "--tokens", 600, "--options", "Q4_0,Q8_0", "--direct")  # long enough to be killed in its midst
     command = [sys.executable, "-m", "fourcc", *map(str, (*many, "-o", path))]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ)
-    while process.poll() is None and not (part.exists() and part.read_bytes().count(b"\n") > 2):
+    while process.poll() is None and not (journal.exists() and journal.read_bytes().count(b"\n") > 2):
         time.sleep(0.002)
     process.send_signal(number)
     code = process.wait()
@@ -175,4 +175,4 @@ def test_a_killed_run_is_resumed(run: Runner, tmp_path: Path, number: int) -> No
     )
     assert run(*many, "-o", tmp_path / "whole.costs").code == 0
     assert path.read_bytes() == (tmp_path / "whole.costs").read_bytes()
-    assert not part.exists()
+    assert not journal.exists()

@@ -84,6 +84,14 @@ def test_results_come_as_they_are_done(threads: Executor, source: Path) -> None:
     assert order == ["soon", "late"]
 
 
+def test_threads_of_dask_s_workers_are_counted(source: Path) -> None:
+    """Also where a user made the executor of a client: units are handed out by their number."""
+    distributed = pytest.importorskip("distributed", reason="dask is not installed")
+    local = {"n_workers": 2, "threads_per_worker": 2, "processes": False, "dashboard_address": None}
+    with distributed.Client(**local, set_as_default=False) as client:
+        assert Workers(client.get_executor(pure=False), needs(source)).slots == 4
+
+
 def test_few_tasks_are_handed_out_ahead(threads: Executor, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "WINDOW", 3)
     handed = 0
@@ -204,6 +212,17 @@ def test_a_lost_scheduler_is_an_error(source: Path) -> None:
 
     text = error_of(Lost(cancel), needs(source))
     assert text == "tensor 'wq': the connection to the scheduler is lost. Start it and its workers again."
+
+
+@pytest.mark.parametrize("made", [ThreadPoolExecutor, ProcessPoolExecutor])
+def test_an_executor_that_was_shut_down_is_an_error(source: Path, made: Callable[[int], Executor]) -> None:
+    """No scheduler is spoken of, for there is none."""
+    executor = made(1)
+    executor.shutdown()
+    assert error_of(executor, needs(source)) == (
+        "tensor 'wq': the executor was shut down, and takes no more tasks. "
+        "Stay in its `with` block until the work is done."
+    )
 
 
 def test_workers_that_are_lost_one_after_the_other_are_an_error(source: Path) -> None:

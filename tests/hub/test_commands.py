@@ -1,5 +1,6 @@
 """Commands on models of a hub: what is printed, what is refused, and what an interrupt leaves."""
 
+import errno
 import json
 import os
 import re
@@ -7,10 +8,12 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+import fourcc
 from fourcc.cli.app import main
 from fourcc.example import FOLDER, POLICY
 from tests.hub.conftest import NAME, leftovers
@@ -93,6 +96,21 @@ def test_commands_that_use_weights(served_model: LocalHub, capsys: pytest.Captur
     assert sum(request.at == "cdn" for request in served_model.requests) == whole
 
 
+def test_workers_read_the_cache(served_model: LocalHub, tmp_path: Path) -> None:
+    """Work that an executor spreads gives the bytes of one process: workers open the model where it was downloaded."""
+    text, asked = tmp_path / "text.txt", {"context": 32, "tokens": 64}
+    text.write_text("One day there was a girl. " * 30)
+
+    def made(name: str, executor: Executor | None) -> tuple[bytes, str, str]:
+        fourcc.calibrate(NAME, text, tmp_path / name, executor=executor, **asked)
+        costs = fourcc.measure(NAME, text, options="Q8_0", executor=executor, **asked)
+        score = fourcc.evaluate(NAME, text, executor=executor, **asked)
+        return (tmp_path / name).read_bytes(), costs.dumps(), str(score.records())
+
+    with ThreadPoolExecutor(2) as executor:
+        assert made("there", executor) == made("here", None)
+
+
 REFUSED = [
     (
         "org/nam",
@@ -119,6 +137,11 @@ REFUSED = [
     (NAME, [Fault("info", "429", 9)], "hf://org/model: too many requests: found status 429. Wait some minutes"),
     (NAME, [Fault("info", "much_later")], "the server wants to be left alone: found 429, for 3600 s. Try again then"),
     (NAME, [Fault("info", "nonsense", 9)], "hf://org/model: this is not the answer of a hub: found JSONDecodeError"),
+    (
+        NAME,
+        [Fault("resolve", "nonsense", 9, "json")],
+        "index.json: this is not the answer of a hub: found an answer w",
+    ),
     (
         NAME,
         [Fault("resolve", "etag", 9, "00002")],
@@ -162,6 +185,28 @@ def test_a_refusal(
     code, out, err = ended(capsys, "inspect", name)
     assert (code in (3, 4), out) == (True, "")
     assert message in err, err
+
+
+def test_the_cache_s_disk_is_full(
+    served_model: LocalHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The network is not blamed for it."""
+    import huggingface_hub
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", full)
+    code, _, err = ended(capsys, "convert", NAME, "-o", tmp_path / "m.bin", "--format", "Q8_0,F16")
+    assert code == 4
+    assert err.endswith(".json: No space left on device (while it was downloaded)\n"), err
+
+
+def test_an_index_that_is_no_json(served_model: LocalHub, sharded: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The file has the name by which it can be asked for."""
+    repo = served_model.add("org/broken", sharded)
+    repo.files["model.safetensors.index.json"] = Stored(b"[" * 1000)
+    assert "hf://org/broken/model.safetensors.index.json, byte 0: " in ended(capsys, "inspect", "org/broken")[2]
 
 
 def test_the_package_is_missing(

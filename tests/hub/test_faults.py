@@ -108,7 +108,7 @@ def test_what_lasts(hub: LocalHub, sharded: Path, expected: bytes, tmp_path: Pat
     hub.add(NAME, sharded)
     hub.faults = [copy_of(fault)]
     error = outcome(tmp_path / "model.bin", Transfer(way, tmp_path), expected)
-    assert error is None or ("org/model" in error and "SECRET" not in error)
+    assert error is None or in_our_words(error)
     assert (tmp_path / "model.bin").exists() == (error is None)
     assert leftovers(tmp_path) == []
 
@@ -121,6 +121,11 @@ def outcome(output: Path, transfer: Transfer, expected: bytes) -> str | None:
         return str(error)
     assert found == expected
     return None
+
+
+def in_our_words(error: str) -> bool:
+    """Whether an error names the model, tells no secret, and is not the one that a package of the hub's raised."""
+    return "org/model" in error and "SECRET" not in error and "MetadataError" not in error
 
 
 ANYWHERE = ("gone", "500", "503", "429", "later", "403", "404", "slow", "nonsense")
@@ -159,6 +164,6 @@ def test_several_faults_at_any_requests(
         hub.faults.append(fault)
     for way in ("download", "ranges", "stream"):
         error = outcome(tmp_path / f"{way}.bin", Transfer(way, tmp_path), expected)
-        assert error is None or ("org/model" in error and "SECRET" not in error)
+        assert error is None or in_our_words(error)
         assert (tmp_path / f"{way}.bin").exists() == (error is None)
     assert leftovers(tmp_path) == []
