@@ -147,9 +147,11 @@ def _to_budget(asked: budget_options.AskedBudget, work: ConversionOptions) -> No
 
 def _by_rules(rules: _AskedRules, work: ConversionOptions) -> None:
     """Converts by a policy, or shows what it would do."""
-    from fourcc.container.shard_files import check_model_output
+    from fourcc.container.shard_files import check_model_output, shard_bytes
     from fourcc.files.write import check_name, in_folder
 
+    if work.shard is not None:
+        shard_bytes(work.shard)  # before a dry run, which writes none
     settings, output = feedback_of(work.feedback, work.damping), work.output and in_folder(work.output)
     check_name(output)
     way = {"stream": work.how.stream, "dry_run": work.dry_run}

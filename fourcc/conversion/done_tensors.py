@@ -17,8 +17,8 @@ from fourcc.container.sums import damaged_chunks
 from fourcc.conversion.file_size import parts_from
 from fourcc.conversion.pipeline import Step, copied_record, feedback_record, new_record
 from fourcc.dtypes import DType
-from fourcc.errors import listed
-from fourcc.files.journal import Record
+from fourcc.errors import InputError, listed
+from fourcc.files.journal import ANEW, Record
 from fourcc.plugins.registry import registry
 from fourcc.progress import DONE_BEFORE
 from fourcc.threads import Task, in_order
@@ -69,8 +69,16 @@ def record_of(step: Step, entry: Mapping[str, Any]) -> TensorRecord:
 
 
 def records_in(steps: Iterable[Step], done: Mapping[str, Record]) -> dict[str, TensorRecord]:
-    """The records of the tensors that the journal has, by name."""
-    return {step.source.name: record_of(step, done[step.source.name]) for step in steps if step.source.name in done}
+    """The records of the tensors that the journal has, by name. Raises InputError where one is none of a tensor."""
+    found = {}
+    for step in steps:
+        name = step.source.name
+        if name in done:
+            try:
+                found[name] = record_of(step, done[name])
+            except (LookupError, TypeError, ValueError, AttributeError) as error:
+                raise InputError("the journal's entry of a tensor is damaged", tensor=name, hint=ANEW) from error
+    return found
 
 
 def tensors_done(

@@ -194,7 +194,7 @@ def _gathered(path: Path, entries: list[dict[str, Any] | None], nbytes: int) -> 
     done: dict[str, Record] = {}
     finished: Record | None = None
     for number, entry in enumerate(others, 2):
-        if entry is None:
+        if entry is None or not isinstance(entry.get(_RECORD, entry.get(_FINISHED)), dict):
             raise InputError(f"line {number} of the journal is damaged", file=path, hint=ANEW)
         if _UNIT in entry:
             done[entry[_UNIT]] = entry[_RECORD]

@@ -183,6 +183,20 @@ def test_convert_to_shards(run: Runner, tiny: Path, tmp_path: Path) -> None:
         assert "--max-shard-size" not in run(*words, "--help").out
 
 
+@pytest.mark.parametrize("command", ["convert", "export", "quantize"])
+def test_a_dry_run_refuses_a_size_too(run: Runner, tiny: Path, tmp_path: Path, command: str) -> None:
+    """As the work does, though it cuts nothing."""
+    assert {words for words, leaf in LEAVES.items() if {"--dry-run", "--shard-size"} <= options(leaf)} == {
+        ("convert",),
+        ("export",),
+        ("quantize",),
+    }
+    name = "m.bin" if command == "convert" else "m.gguf"
+    asked = [command, str(tiny), "-o", str(tmp_path / name), "--format", "Q8_0,F16", "--dry-run"]
+    result = run(*asked, "--shard-size", "5G")
+    assert (result.code, "no size of a file is spelled so: found '5G'" in result.err) == (2, True)
+
+
 def test_split_and_join(run: Runner, model: Path, tmp_path: Path) -> None:
     """Their summaries, with the id that stays."""
     ended = run("split", model, "-o", tmp_path / "m", "--shard-size", "150kB")

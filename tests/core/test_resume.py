@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from xxhash import xxh3_64_hexdigest
 
 import fourcc
 from fourcc.conversion.result import Result
@@ -91,7 +93,7 @@ def test_interrupted_again_and_again(model: Path, whole: bytes, output: Path) ->
     seen = Interruptions(3)
     with pytest.raises(KeyboardInterrupt):
         fourcc.convert(model, output, format=FORMATS, threads=1, progress=seen)
-    for after in range(5, 37, 7):
+    for after in (5, 7, 4, 9):  # what was done before is one name
         interrupted(model, output, after, resume=True)
     converted(model, output, resume=True)
     assert output.read_bytes() == whole
@@ -234,6 +236,19 @@ def test_a_damaged_journal(model: Path, whole: bytes, output: Path) -> None:
         converted(model, output, resume=True)
     converted(model, output, force=True)
     assert output.read_bytes() == whole
+
+
+@pytest.mark.parametrize("record", [{}, {"parts": 5}, {"parts": [["w"]]}, {"parts": [], "error": [0] * 9}, [], 7, None])
+def test_an_entry_of_something_else(model: Path, output: Path, record: object) -> None:
+    """Its checksum is right, and it tells nothing of a tensor: an error of the file, not of the program."""
+    interrupted(model, output, 6)
+    journal = beside(output, ".journal")
+    head, first, *others = journal.read_bytes().splitlines(keepends=True)
+    body = json.dumps({"unit": json.loads(first)["unit"], "record": record}, separators=(",", ":"))[:-1]
+    line = f'{body},"sum":"{xxh3_64_hexdigest(body.encode())}"}}\n'
+    journal.write_bytes(b"".join([head, line.encode(), *others]))
+    with pytest.raises(InputError, match=r" is damaged\. Give --force to begin anew\."):
+        converted(model, output, resume=True)
 
 
 def test_a_file_in_the_way(model: Path, output: Path) -> None:
