@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Self
 
-from fourcc.errors import OutputError
+from fourcc.errors import OutputError, UsageError
 from fourcc.files.descriptors import BINARY, HAS_LOCKS
 from fourcc.files.facts import Facts
 from fourcc.files.journal import Record, read_journal, refuse_other
@@ -22,7 +22,16 @@ from fourcc.files.unfinished import (
     lock_part,
     refuse_sources,
 )
-from fourcc.files.write import AtomicFile, check_target, errors_named, pass_on, real_path, remove_stale, sync_folder
+from fourcc.files.write import (
+    EXISTS,
+    AtomicFile,
+    check_target,
+    errors_named,
+    pass_on,
+    real_path,
+    remove_stale,
+    sync_folder,
+)
 
 _log = logging.getLogger(__name__)
 _FLAGS = os.O_RDWR | os.O_CREAT | BINARY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -43,7 +52,12 @@ def check_output(path: Path, sources: Iterable[Path], *, force: bool, resume: bo
     """
     read, target = list(sources), real_path(path)
     refuse_sources(target, read)
-    return check_target(path, read, force=force or (resume and _published(target)))
+    try:
+        return check_target(path, read, force=force or (resume and _published(target)))
+    except UsageError as error:
+        if resume and error.what == EXISTS and not beside(target, JOURNAL).exists():
+            error.hint = "No unfinished work lies beside it: it is complete, or another's. --force replaces it."
+        raise
 
 
 def _published(target: Path) -> bool:

@@ -25,6 +25,7 @@ from fourcc.files.descriptors import BINARY, HAS_LOCKS, lock, read_into, write_s
 
 _log = logging.getLogger(__name__)
 SUFFIX = ".fourcc-tmp"
+EXISTS = "the output exists"  # and may not be replaced
 NAME_CHARS = 50  # of the target's name in the temporary file's name: at most 200 bytes of the 255 that a name may have
 FOREIGN_SUFFIXES = frozenset({".gguf", ".safetensors"})  # of files that `fourcc export` writes
 RESERVE = 1 << 20  # bytes beyond the estimate that must be free
@@ -72,7 +73,7 @@ def check_target(path: Path, sources: Iterable[Path], *, force: bool) -> Path:
     if any(source.exists() and source.samefile(target) for source in sources):
         raise UsageError("input and output are the same file", file=path, hint="Write to another name.")
     if not force:
-        raise UsageError("the output exists", file=path, hint="--force replaces it.")
+        raise UsageError(EXISTS, file=path, hint="--force replaces it.")
     return target
 
 

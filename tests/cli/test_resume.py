@@ -121,3 +121,12 @@ def test_quantize_with_a_text(run: Runner, folder: Path) -> None:
         "fourcc: error: out.gguf: a quantization that measures is not resumed: its calibration and its trials lie in "
         "temporary files. `fourcc calibrate`, `measure` and `convert` do its steps one by one, each with --resume.\n"
     )
+
+
+def test_a_finished_output(run: Runner, tiny: Path, tmp_path: Path) -> None:
+    """There is nothing to go on with, and it says so before it offers to begin again."""
+    words = ("convert", tiny, "-o", tmp_path / "model.bin", "--format", "F16", "--resume")
+    assert run(*words).code == 0
+    ended = run(*words)
+    says = "the output exists. No unfinished work lies beside it: it is complete, or another's. --force replaces it."
+    assert (ended.code, says in ended.err) == (2, True)
