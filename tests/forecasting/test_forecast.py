@@ -176,11 +176,11 @@ def test_reading_is_measured_on_large_files(llama: Path, tmp_path: Path) -> None
 
 def test_from_python(tiny: Path, tmp_path: Path) -> None:
     """`fourcc.forecast` gives a table; an export is forecast by its output's name."""
-    found = fourcc.forecast(tiny, tmp_path / "x.bin", format="Q8_0,F16", threads=2, memory="1GB")
+    found = fourcc.forecast(tiny, tmp_path / "x.bin", format="Q8_0,F16", threads=2, memory="100GB")
     rows = {row["figure"]: row for row in found.records()}
     assert list(rows) == ["time", "peak memory", "output", "memory of run", "speed", "speed of a prompt"]
     assert rows["output"]["middle"] == found.disk.output
-    assert (found.memory.cap, found.memory.refused) == (10**9, "")
+    assert (found.memory.cap, found.memory.refused) == (10**11, "")  # this process may be large
     assert not list(tmp_path.glob("x.bin"))
     exported = fourcc.forecast(tiny, tmp_path / "x.gguf", format="Q8_0,F16", threads=2)
     assert 0 < exported.disk.output != found.disk.output
