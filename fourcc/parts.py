@@ -27,6 +27,11 @@ SMALL = 1 << 10  # bytes that are kept for comparison; of more, a digest
 Put = Callable[[Part, int, memoryview], None]  # (part, offset in the part, bytes); in order of the offsets
 
 
+def cut_rows(spec: FormatSpec, parts: Parts, first: int, last: int) -> Parts:
+    """The parts of the rows first..last of one matrix, as views; `first` is a multiple of the block's rows."""
+    return {part.name: part.cut(parts[part.name], first, last) for part in spec.parts}
+
+
 class PartsPlacer:
     """Cuts the parts of a tensor's tiles into bytes and tells where in each part they go.
 

@@ -21,11 +21,12 @@ from fourcc.exchange import ArrayExchange, as_array
 from fourcc.format import Format
 from fourcc.geometry import Geometry, split_shape
 from fourcc.matrix_view import MatrixView
+from fourcc.parts import cut_rows
 from fourcc.plugins.registry import registry
 from fourcc.settings import Params
 from fourcc.spec import checked_shapes
 from fourcc.tags import FourCC, as_tag
-from fourcc.tiles import cut_rows, decode_rows, shape_and_dtype, tile_bounds
+from fourcc.tiles import decode_rows, shape_and_dtype, tile_bounds
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

@@ -41,11 +41,6 @@ def tile_bounds(rows: int, cols: int, *specs: FormatSpec) -> Iterator[tuple[int,
         yield first, min(rows, first + count)
 
 
-def cut_rows(spec: FormatSpec, parts: Parts, first: int, last: int) -> Parts:
-    """The parts of the rows first..last of one matrix, as views; `first` is a multiple of the block's rows."""
-    return {part.name: part.cut(parts[part.name], first, last) for part in spec.parts}
-
-
 def breach(fmt: Format, verb: str, *, tensor: str | None, got: object, expected: object = None) -> PluginError:
     """The error for a format that does not keep its contract.
 

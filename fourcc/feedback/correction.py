@@ -23,6 +23,7 @@ from fourcc.feedback.way import Way
 from fourcc.format import Aids, Blocks, Format
 from fourcc.geometry import Geometry
 from fourcc.grid import Grid, even_grid, table_grid
+from fourcc.parts import cut_rows
 from fourcc.settings import Params
 from fourcc.threads import Once
 
@@ -148,5 +149,4 @@ def _runs(fmt: Format, geom: Geometry, levels: int) -> Iterator[tuple[int, int]]
 
 def _cut(fmt: Format, parts: Parts, geom: Geometry, first: int, last: int) -> tuple[Parts, Geometry]:
     """The parts of some rows, and their geometry."""
-    some = {part.name: part.cut(parts[part.name], first, last) for part in fmt.parts}
-    return some, Geometry(last - first, geom.cols, geom.params)
+    return cut_rows(fmt, parts, first, last), Geometry(last - first, geom.cols, geom.params)

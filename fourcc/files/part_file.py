@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Self
 
@@ -15,6 +15,7 @@ from fourcc.files.facts import Facts
 from fourcc.files.journal import Record, read_journal, refuse_other
 from fourcc.files.part_names import JOURNAL, PART
 from fourcc.files.unfinished import (
+    UnfinishedOutput,
     UnfinishedWork,
     beside,
     finished_record,
@@ -83,7 +84,7 @@ def completed(target: Path, facts: Facts) -> dict[str, Record] | None:
     return entries.done
 
 
-class PartFile(AtomicFile):
+class PartFile(UnfinishedOutput, AtomicFile):
     """A file that appears under its name when it is complete, and that a later run can go on with.
 
     Args:
@@ -135,35 +136,6 @@ class PartFile(AtomicFile):
         """Gives the part the owner and the mode of the file that it will replace, and some more bits."""
         if self.target.exists():
             pass_on(self.target.stat(), self._fd, more)
-
-    @property
-    def done(self) -> Mapping[str, Record]:
-        """The record of each unit that is done."""
-        return self._work.done
-
-    def add(self, key: str, record: Record) -> None:
-        """Notes that a unit's bytes are written. Raises OutputError."""
-        self._work.add(key, record)
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        try:
-            if kind is None:
-                self._publish()
-        except BaseException as failed:
-            self._leave(failed)
-            raise
-        else:
-            if isinstance(error, BaseException):
-                self._leave(error)
-        finally:
-            self._close()
-
-    def _leave(self, error: BaseException) -> None:
-        """Keeps what is worth going on with, and says so in the error; removes it elsewhere."""
-        self._work.hopeless |= self.hopeless
-        if not self._work.stays(error):
-            self._discard()
-            self._work.remove()
 
     def _publish(self) -> None:
         with errors_named(self.target, "finish"):

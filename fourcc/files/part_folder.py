@@ -10,7 +10,7 @@ import contextlib
 import logging
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -19,6 +19,7 @@ from fourcc.files.facts import Facts
 from fourcc.files.journal import Record, read_journal, refuse_other
 from fourcc.files.part_names import JOURNAL, PART
 from fourcc.files.unfinished import (
+    UnfinishedOutput,
     UnfinishedWork,
     beside,
     finished_names,
@@ -54,7 +55,7 @@ def completed_folder(target: Path, facts: Facts) -> dict[str, Record] | None:
     return entries.done
 
 
-class PartFolder:
+class PartFolder(UnfinishedOutput):
     """A folder whose files appear when all are complete, and that a later run can go on with; a context manager.
 
     Args:
@@ -93,43 +94,21 @@ class PartFolder:
             raise
         return self
 
-    @property
-    def done(self) -> Mapping[str, Record]:
-        """The record of each unit that is done."""
-        return self._work.done
-
-    def add(self, key: str, record: Record) -> None:
-        """Notes that a unit's bytes are written. Raises OutputError."""
-        self._work.add(key, record)
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        try:
-            if kind is None:
-                self._publish()
-        except BaseException as failed:
-            self._leave(failed)
-            raise
-        else:
-            if isinstance(error, BaseException):
-                self._leave(error)
-        finally:
-            self._close()
-
-    def _leave(self, error: BaseException) -> None:
-        """Keeps what is worth going on with, and says so in the error; removes it elsewhere."""
-        self._work.hopeless |= self.hopeless
-        if not self._work.stays(error):
-            shutil.rmtree(self.path, ignore_errors=True)
-            self._work.remove()
-
     def _publish(self) -> None:
         files = [path for path in sorted(self.path.iterdir()) if not path.name.endswith(SUFFIX)]
         with errors_named(self.target, "finish"):
             sync_folder(self.path)
         self._work.finish(files)
-        _named(self.path, self.target)
+        self._name([path.name for path in files])
         self._work.remove()
-        _log.info("wrote %s: %d files", self.target, len(files))
+
+    def _name(self, names: Sequence[str]) -> None:
+        """Gives the files that were written their names."""
+        _named(self.path, self.target)
+        _log.info("wrote %s: %d files", self.target, len(names))
+
+    def _discard(self) -> None:
+        shutil.rmtree(self.path, ignore_errors=True)
 
     def _close(self) -> None:
         _close(self._fd)

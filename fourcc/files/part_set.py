@@ -20,7 +20,7 @@ from fourcc.files.part_folder import PartFolder
 from fourcc.files.part_names import JOURNAL, PART
 from fourcc.files.several import publish
 from fourcc.files.unfinished import beside, finished_names, is_finished, lock_part
-from fourcc.files.write import SUFFIX, errors_named, remove_stale, sync_folder
+from fourcc.files.write import errors_named, remove_stale
 
 
 class PartSet(PartFolder):
@@ -46,13 +46,8 @@ class PartSet(PartFolder):
             remove_stale(self.target)
         return super().__enter__()
 
-    def _publish(self) -> None:
-        files = [path for path in sorted(self.path.iterdir()) if not path.name.endswith(SUFFIX)]
-        with errors_named(self.target, "finish"):
-            sync_folder(self.path)
-        self._work.finish(files)
-        _named(self.path, self.target, [path.name for path in files], self._replaced)
-        self._work.remove()
+    def _name(self, names: Sequence[str]) -> None:
+        _named(self.path, self.target, names, self._replaced)
 
 
 def completed_set(

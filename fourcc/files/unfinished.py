@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from xxhash import xxh3_64_hexdigest
@@ -151,6 +151,49 @@ class UnfinishedWork:
         self._journal.close()
         tell(error, said_done(len(self.done), self._facts))
         return True
+
+
+class UnfinishedOutput:
+    """An output that stays unfinished where that is worth something: what a part file and a part folder have in common.
+
+    Attributes:
+        hopeless: whether a later run cannot go on with what was written.
+    """
+
+    hopeless: bool
+    _work: UnfinishedWork
+    _publish: Callable[[], None]  # gives what is complete its name
+    _discard: Callable[[], None]  # removes what was written
+    _close: Callable[[], None]
+
+    @property
+    def done(self) -> Mapping[str, Record]:
+        """The record of each unit that is done."""
+        return self._work.done
+
+    def add(self, key: str, record: Record) -> None:
+        """Notes that a unit's bytes are written. Raises OutputError."""
+        self._work.add(key, record)
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        try:
+            if kind is None:
+                self._publish()
+        except BaseException as failed:
+            self._leave(failed)
+            raise
+        else:
+            if isinstance(error, BaseException):
+                self._leave(error)
+        finally:
+            self._close()
+
+    def _leave(self, error: BaseException) -> None:
+        """Keeps what is worth going on with, and says so in the error; removes it elsewhere."""
+        self._work.hopeless |= self.hopeless
+        if not self._work.stays(error):
+            self._discard()
+            self._work.remove()
 
 
 def tell(error: BaseException, done: str) -> None:

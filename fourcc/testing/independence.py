@@ -12,12 +12,13 @@ import numpy as np
 
 from fourcc.arrays import Array, Parts
 from fourcc.geometry import Geometry
+from fourcc.parts import cut_rows
 from fourcc.qmatrix import QMatrix
 from fourcc.testing.finding import Finding, attempt, defined
 from fourcc.testing.process import digest_apart
 from fourcc.testing.subject import Subject
 from fourcc.testing.weights import bell, described, heavy
-from fourcc.tiles import cut_rows, decode_rows
+from fourcc.tiles import decode_rows
 
 THREADS = 4
 TURNS = 6  # turns that each thread takes

@@ -16,10 +16,10 @@ from fourcc.feedback.factor import factored
 from fourcc.feedback.feedback import Feedback
 from fourcc.geometry import Geometry
 from fourcc.matrix_encoder import MatrixEncoder
+from fourcc.parts import cut_rows
 from fourcc.plugins.registry import registry
 from fourcc.qmatrix import QMatrix
 from fourcc.settings import complete
-from fourcc.tiles import cut_rows
 from tests.core import seam_formats
 from tests.core.fakes import installed
 from tests.examples import examples

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from fourcc.encoding import encode
+from fourcc.parts import cut_rows
 from fourcc.reporting.weights import SHOWN, picture, sampled
 from fourcc.sources.source import SourceTensor
-from fourcc.tiles import cut_rows
 from tests.container.build import normal
 
 
