@@ -372,6 +372,6 @@ def test_an_output_that_is_a_folder(run: Runner, tiny: Path, tmp_path: Path) -> 
 
 
 def test_a_dry_run_ends_as_the_work_would(run: Runner, tiny: Path) -> None:
-    """Where the cap on memory cannot be kept."""
+    """A cap on memory that cannot be kept is the end of both."""
     ended = run("convert", tiny, "--format", "F16", "--dry-run", "--memory", "20MB")
     assert (ended.code, "refused: the cap on memory is below" in ended.out) == (2, True)

@@ -146,7 +146,7 @@ def test_a_missing_file_is_an_object_too(run: Runner, words: tuple[str, ...]) ->
 
 
 def test_a_hub_s_name_is_no_file(run: Runner) -> None:
-    """Where no hub can be asked it is told as a path, too, with the exit code of any missing file."""
+    """A name that no hub can be asked for is told as a path, too, with the exit code of any missing file."""
     ended = run("inspect", "owner-of-it/A-Model-7b")
     assert (ended.code, "No such file or directory, and no such model in huggingface_hub's cache" in ended.err) == (
         4,

@@ -124,7 +124,7 @@ def test_a_token_reads_the_weights_once(llama: Path) -> None:
 
 
 def test_a_run_corrects_the_speed(llama: Path) -> None:
-    """Where tokens took twice as long as was forecast, with as many threads."""
+    """Tokens took twice as long as was forecast, with as many threads."""
     with open_source(llama) as source:
         network = network_sizes(plan(source, Policy.chosen(format="Q8_0")))
     before = token_speed.token_speed(network, KnownRates(4)).generated

@@ -31,7 +31,7 @@ SPAWNED = "multiprocessing.spawn"  # in the command line of a worker's process
 
 @attrs.frozen
 class Lane:
-    """Where the lane works.
+    """The place where the lane works.
 
     Attributes:
         source: the checkpoint.

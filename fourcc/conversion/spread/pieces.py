@@ -1,4 +1,4 @@
-"""Where a tensor is cut into pieces: by its shape and formats alone, never by the number of workers."""
+"""Cuts tensors into pieces, by their shapes and formats alone, never by the number of workers."""
 
 from __future__ import annotations
 
